@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names used on both sides of a wall: operators, properties, attributes, files.
+
+Runs in both processes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Operators (registered in `operators`, named by `panels`).
+OP_RECONSTRUCT: Final = "da3.reconstruct"
+OP_CANCEL: Final = "da3.cancel"
+OP_CHOOSE_FOLDER: Final = "da3.choose_folder"
+OP_CHOOSE_FILES: Final = "da3.choose_files"
+OP_BUILD_SCENE: Final = "da3.build_scene"
+OP_LOOK_THROUGH: Final = "da3.look_through"
+OP_COPY_REPORT: Final = "da3.copy_report"
+OP_OPEN_RESULT: Final = "da3.open_result"
+OP_OPEN_PREFERENCES: Final = "da3.open_preferences"
+OP_DISMISS: Final = "da3.dismiss"
+
+# Property groups.
+SCENE_SETTINGS: Final = "da3"
+
+# Custom properties that scripts can rely on.
+PROP_IMAGE: Final = "da3_image"  # on a camera object: file name of its photo
+PROP_K: Final = "da3_K"  # on a camera object: 9 numbers, row-major, pixels of the original photo
+PROP_W2C: Final = "da3_w2c"  # on a camera object: 16 numbers, row-major, OpenCV world-to-camera
+PROP_SIZE: Final = "da3_size"  # on a camera object: width and height of the original photo
+PROP_FRAME: Final = "da3_frame"  # on a camera object: frame number of its photo, if it has one
+PROP_RESULT: Final = "da3_result"  # on the root empty: the results folder
+PROP_ROLE: Final = "da3_role"  # on every object of ours: one of the ROLE_ values
+PROP_STAMP: Final = "da3_version"  # on node groups and materials: version of their recipe
+
+ROLE_ROOT: Final = "root"
+ROLE_CAMERA: Final = "camera"
+ROLE_POINTS: Final = "points"
+
+# Attributes of point clouds.
+ATTR_COLOUR: Final = "Col"
+ATTR_CONFIDENCE: Final = "confidence"
+ATTR_VIEW: Final = "view"
+
+# Data-blocks that are shared between results.
+MATERIAL_POINTS: Final = "DA3 Points"
+NODES_POINTS: Final = "DA3 Points"
+
+# Files of a results folder.
+MANIFEST: Final = "manifest.json"
+LOG_FILE: Final = "log.txt"
+PHOTOS_FOLDER: Final = "photos"
+
+CLI_COMMAND: Final = "da3"
+EXTENSION_ID: Final = "da3_reconstruction"

@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run is asked to do: the only list of options.
+
+Runs in both processes; the panel, the command line and the tests fill it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from .errors import EngineError, ErrorCode
+
+INPUT_KINDS: Final = ("AUTO", "PHOTOS", "SEQUENCE", "VIDEO")
+CAMERA_SOLVERS: Final = ("AUTO", "DA3", "COLMAP")
+MODELS: Final = ("da3-small", "da3-base", "da3-large", "da3-giant")
+DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+RESIZE_METHODS: Final = (
+    "upper_bound_resize",
+    "lower_bound_resize",
+    "upper_bound_crop",
+    "lower_bound_crop",
+)
+REFERENCE_VIEWS: Final = ("saddle_balanced", "saddle_sim_range", "first", "middle")
+MATCHING: Final = ("AUTO", "EXHAUSTIVE", "SEQUENTIAL")
+LENS_MODELS: Final = ("SIMPLE_RADIAL", "SIMPLE_PINHOLE", "PINHOLE", "RADIAL", "OPENCV")
+WORLD_UP: Final = ("AVERAGE", "FIRST_CAMERA", "NONE")
+
+_CHOICES: Final = {
+    "input_kind": INPUT_KINDS,
+    "cameras": CAMERA_SOLVERS,
+    "model": MODELS,
+    "device": DEVICES,
+    "resize_method": RESIZE_METHODS,
+    "reference_view": REFERENCE_VIEWS,
+    "matching": MATCHING,
+    "lens_model": LENS_MODELS,
+    "world_up": WORLD_UP,
+}
+# name -> (smallest, largest) allowed value
+_LIMITS: Final[dict[str, tuple[float, float]]] = {
+    "frame_step": (1, 100_000),
+    "target_fps": (0.0, 1000.0),
+    "process_resolution": (56, 4096),
+    "max_features": (256, 65_536),
+    "max_photo_side": (320, 16_384),
+    "drop_percent": (0.0, 99.0),
+    "edge_step": (0.0, 1.0),
+    "max_points": (1, 200_000_000),
+}
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that decides the result of one run.
+
+    Args:
+        inputs: absolute paths: one folder, one video, or the files themselves.
+        output: folder for the result; it must be absent, empty, or hold an older result.
+        input_kind: one of INPUT_KINDS; AUTO takes numbered neighbours for a sequence only
+            when all names differ in nothing but one number and `inputs` asks for it.
+        frame_start: first frame number of a sequence or video to use; None is the first.
+        frame_end: last frame number to use, inclusive; None is the last.
+        frame_step: use every n-th frame.
+        target_fps: frames per second of video to use; 0 means `frame_step` decides.
+        cameras: who finds the cameras; AUTO is DA3 where a checkpoint can be had, else COLMAP.
+        model: one of MODELS.
+        checkpoint: file or folder with the weights; "" looks in the Hugging Face cache.
+        may_download: whether the weights may be fetched from the Hugging Face hub.
+        device: one of DEVICES.
+        process_resolution: pixels of the longest (or shortest) side that the network sees.
+        resize_method: one of RESIZE_METHODS.
+        reference_view: one of REFERENCE_VIEWS.
+        use_ray_pose: cameras from the ray map in place of the camera decoder.
+        matching: which photo pairs COLMAP compares; AUTO is sequential for ordered input of
+            more than 60 frames.
+        shared_lens: all photos (of one size and camera) were taken with one lens.
+        lens_model: COLMAP camera model of the photos.
+        use_focal_prior: start from the focal length in the photos' EXIF data.
+        max_features: SIFT features per photo.
+        max_photo_side: pixels; larger photos are reduced for the feature search.
+        world_up: how the world is turned upright.
+        square_pixels: fx = fy for cameras that a network guessed.
+        drop_percent: share of the least confident depth pixels that make no points.
+        edge_step: pixels whose depth steps by more than this share to a neighbour are dropped;
+            0 keeps all.
+        max_points: upper bound for the cloud.
+        seed: of everything random.
+    """
+
+    inputs: tuple[str, ...]
+    output: str
+    input_kind: str = "AUTO"
+    frame_start: int | None = None
+    frame_end: int | None = None
+    frame_step: int = 1
+    target_fps: float = 0.0
+    cameras: str = "AUTO"
+    model: str = "da3-base"
+    checkpoint: str = ""
+    may_download: bool = False
+    device: str = "auto"
+    process_resolution: int = 504
+    resize_method: str = "upper_bound_resize"
+    reference_view: str = "saddle_balanced"
+    use_ray_pose: bool = False
+    matching: str = "AUTO"
+    shared_lens: bool = True
+    lens_model: str = "SIMPLE_RADIAL"
+    use_focal_prior: bool = True
+    max_features: int = 8192
+    max_photo_side: int = 2400
+    world_up: str = "AVERAGE"
+    square_pixels: bool = True
+    drop_percent: float = 40.0
+    edge_step: float = 0.05
+    max_points: int = 1_000_000
+    seed: int = 0
+
+    def problems(self) -> list[str]:
+        """Return one sentence per choice that cannot work; an empty list means go."""
+        found: list[str] = []
+        if not self.inputs:
+            found.append("No input: choose a folder of photos, photo files or a video.")
+        if not self.output:
+            found.append("No output: choose a folder for the result.")
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                found.append(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+        for name, (smallest, largest) in _LIMITS.items():
+            value = getattr(self, name)
+            if not smallest <= value <= largest:
+                found.append(f"{name} is {value}; choose {smallest:g} to {largest:g}.")
+        if (
+            self.frame_start is not None
+            and self.frame_end is not None
+            and self.frame_end < self.frame_start
+        ):
+            found.append(
+                f"The last frame ({self.frame_end}) comes before the first ({self.frame_start})."
+            )
+        return found
+
+    def check(self) -> None:
+        """Raise for the first problem.
+
+        Raises:
+            EngineError: SETTINGS_INVALID.
+        """
+        found = self.problems()
+        if found:
+            raise EngineError(
+                ErrorCode.SETTINGS_INVALID, found[0], "Change the setting and run again."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values for a message or a manifest."""
+        return asdict(self) | {"inputs": list(self.inputs)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> RunSettings:
+        """Build settings from a message.
+
+        Raises:
+            EngineError: SETTINGS_INVALID; a name is unknown or a value has the wrong type.
+        """
+        known = {field.name: field for field in fields(cls)}
+        unknown = sorted(set(data) - set(known))
+        if unknown:
+            raise EngineError(
+                ErrorCode.SETTINGS_INVALID,
+                f"The engine does not know the settings {', '.join(unknown)}.",
+                "Use the same version of the extension and its engine.",
+            )
+        try:
+            settings = cls(**(data | {"inputs": tuple(str(p) for p in data["inputs"])}))
+            settings.problems()  # compares numbers, so a wrong type shows here
+        except (KeyError, TypeError) as error:
+            raise EngineError(
+                ErrorCode.SETTINGS_INVALID,
+                f"The settings of the run are incomplete or of a wrong type ({error}).",
+                "Use the same version of the extension and its engine.",
+            ) from error
+        return settings
