@@ -38,10 +38,8 @@ def unproject(
         message = f"{len(depth)} depth maps, {len(K)} intrinsics and {len(w2c)} extrinsics"
         raise ValueError(message)
     count, height, width = depth.shape
-    grid = np.stack(
-        np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5) + [np.ones((height, width))],
-        axis=-1,
-    )  # (H, W, 3), pixel centres
+    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)  # pixel centres
+    grid = np.stack([x, y, np.ones((height, width))], axis=-1)  # (H, W, 3)
     world = np.empty((count, height, width, 3), np.float32)
     c2w = invert_rigid(w2c)
     for view in range(count):

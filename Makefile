@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Every target does its own set-up. `make help` lists them.
+
+PYTHON ?= python3
+ENGINE := .env/engine/bin/python
+BLENDER := .env/blender-4.5/bin/python
+INPUT ?= samples/courtyard
+OUT ?= out
+
+.PHONY: help demo test check format build golden samples clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+demo: ## reconstruct the sample photos (or INPUT=/some/folder) in headless Blender
+	@$(PYTHON) tools/setup_environments.py engine blender-4.5
+	@LIBGL_ALWAYS_SOFTWARE=1 $(BLENDER) -P tools/demo.py "$(INPUT)" --out "$(OUT)" $(DEMO_OPTIONS)
+
+test: ## run all tests, on every Blender version that this machine has Python for
+	@$(PYTHON) tools/setup_environments.py engine blender-4.5 blender-5.2
+	@$(PYTHON) tools/run_tests.py
+
+golden: ## compare the networks with the reference numbers in DIR
+	@$(PYTHON) tools/setup_environments.py engine
+	@$(ENGINE) -P tests/check_golden.py "$(DIR)"
+
+check: ## format, lint, types
+	@$(PYTHON) tools/setup_environments.py check engine
+	@.env/check/bin/ruff format --check .
+	@.env/check/bin/ruff check .
+	@.env/check/bin/pyright --pythonpath $(ENGINE)
+
+format: ## format the code
+	@$(PYTHON) tools/setup_environments.py check
+	@.env/check/bin/ruff format .
+	@.env/check/bin/ruff check --fix-only --quiet . || true
+
+build: ## make the extension's zip in dist/
+	@$(PYTHON) tools/setup_environments.py blender-4.5
+	@$(BLENDER) -P tools/build_extension.py --out dist
+
+samples: ## render the sample photos again (about 20 minutes)
+	@$(PYTHON) tools/setup_environments.py blender-4.5
+	@$(BLENDER) -P tools/render_samples.py --out samples/courtyard
+
+clean: ## remove results and environments
+	rm -rf out dist build .env

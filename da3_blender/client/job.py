@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One job as Blender's side sees it.
+
+Runs in Blender; panels read it, only the client changes it.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..contract import protocol
+from ..contract.errors import EngineError
+
+if TYPE_CHECKING:
+    from ..contract.settings import RunSettings
+
+
+class JobState(enum.Enum):
+    """Where a job stands; the last three are final."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
+
+
+@dataclass(eq=False)
+class Job:
+    """One run, from the click to its last word.
+
+    Args:
+        id: unique; messages name it.
+        settings: what was asked for.
+        state: where it stands.
+        stage: label of the stage, for the user; "" before the first.
+        fraction: of the whole job, 0..1; never falls.
+        detail: what is counted in this stage.
+        remaining_s: guess of the seconds left, or None.
+        notes: sentences that the user should read.
+        summary: what the engine says about the result, with "folder"; None before the end.
+        error: why it failed.
+        log_tail: last lines of the log, masked; filled at the end.
+        began_s: monotonic clock.
+        ended_s: monotonic clock, None while it runs.
+    """
+
+    id: str
+    settings: RunSettings
+    state: JobState = JobState.STARTING
+    stage: str = ""
+    fraction: float = 0.0
+    detail: str = ""
+    remaining_s: float | None = None
+    notes: list[str] = field(default_factory=list)
+    summary: dict[str, Any] | None = None
+    error: EngineError | None = None
+    log_tail: list[str] = field(default_factory=list)
+    began_s: float = field(default_factory=time.monotonic)
+    ended_s: float | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last word was said."""
+        return self.state in _FINAL_STATES
+
+    def elapsed_s(self) -> float:
+        """Return the seconds from the start to now, or to the end."""
+        return (time.monotonic() if self.ended_s is None else self.ended_s) - self.began_s
+
+    def update(self, message: dict[str, Any]) -> bool:
+        """Take in one message of the worker about this job.
+
+        Returns:
+            Whether it meant something; nothing does after the last word.
+        """
+        kind = message["type"]
+        if self.is_over or message.get("job") != self.id:
+            return False
+        if kind == protocol.PROGRESS:
+            self._update_progress(message)
+        elif kind == protocol.NOTE:
+            self.notes.append(str(message.get("text", "")))
+        elif kind == protocol.DONE:
+            self._finish(message)
+        elif kind == protocol.FAILED:
+            error = message.get("error")
+            self.fail(EngineError.from_json(error if isinstance(error, dict) else {}))
+        elif kind == protocol.CANCELLED:
+            self.end(JobState.CANCELLED)
+        else:
+            return False
+        log = message.get("log")
+        if isinstance(log, list):
+            self.log_tail = [str(line) for line in log]
+        return True
+
+    def fail(self, error: EngineError) -> None:
+        """End the job with an error."""
+        self.error = error
+        self.end(JobState.FAILED)
+
+    def end(self, state: JobState) -> None:
+        """Enter a final state and stop the clock."""
+        self.state = state
+        self.remaining_s = None
+        self.ended_s = time.monotonic()
+
+    def _update_progress(self, message: dict[str, Any]) -> None:
+        if self.state is JobState.STARTING:
+            self.state = JobState.RUNNING
+        self.stage = str(message.get("stage", ""))
+        self.detail = str(message.get("detail", ""))
+        fraction = message.get("fraction")
+        if isinstance(fraction, (int, float)):
+            self.fraction = max(self.fraction, min(float(fraction), 1.0))
+        remaining = message.get("remaining_s")
+        self.remaining_s = float(remaining) if isinstance(remaining, (int, float)) else None
+
+    def _finish(self, message: dict[str, Any]) -> None:
+        summary = message.get("summary")
+        folder = str(message.get("folder", ""))
+        self.summary = {**(summary if isinstance(summary, dict) else {}), "folder": folder}
+        self.fraction = 1.0
+        if self.state is JobState.CANCELLING:
+            # The user said stop, so nothing is built; but the result is complete and stays.
+            self.notes.append(f"The run was complete before it could be cancelled: {folder}")
+            self.end(JobState.CANCELLED)
+        else:
+            self.end(JobState.DONE)

@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The text of "Copy Report": what somebody else needs to understand a run.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from ..contract.protocol import PROTOCOL, VERSION
+from .masking import mask_private
+
+if TYPE_CHECKING:
+    from .job import Job
+
+
+def make_report(job: Job | None, facts: dict[str, object]) -> str:
+    """Write versions, settings, notes, error and last log lines as Markdown.
+
+    Args:
+        job: the present or last job, if there was one.
+        facts: more versions, such as {"Blender": "4.5.15"}.
+
+    Returns:
+        Text without the home folder and the user name.
+    """
+    versions = {
+        "DA3 Reconstruction": f"{VERSION} (protocol {PROTOCOL})",
+        "Python": platform.python_version(),
+        "System": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **facts,
+    }
+    lines = ["## DA3 Reconstruction report", "", *_list_values(versions)]
+    lines += ["", "No run in this session."] if job is None else _describe_job(job)
+    return mask_private("\n".join(lines)) + "\n"
+
+
+def _describe_job(job: Job) -> list[str]:
+    lines = ["", "### Run", ""]
+    lines += _list_values(
+        {
+            "State": job.state.value,
+            "Stage": f"{job.stage or '-'} {job.detail}".rstrip(),
+            "Progress": f"{job.fraction:.0%}",
+            "Seconds": f"{job.elapsed_s():.1f}",
+        }
+    )
+    if job.error is not None:
+        lines += ["", "### Error", "", f"- {job.error.code.value}: {job.error.message}"]
+        lines += [f"- {job.error.hint}"]
+    if job.notes:
+        lines += ["", "### Notes", "", *(f"- {note}" for note in job.notes)]
+    if job.summary is not None:
+        lines += ["", "### Summary", "", *_list_values(job.summary)]
+    lines += ["", "### Settings", "", *_list_settings(job)]
+    if job.log_tail:
+        lines += ["", "### Log", "", "```", *job.log_tail, "```"]
+    return lines
+
+
+def _list_settings(job: Job) -> list[str]:
+    values = job.settings.to_json()
+    inputs = values.pop("inputs")
+    more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
+    return _list_values({"inputs": f"{inputs[0]}{more}" if inputs else "none", **values})
+
+
+def _list_values(values: dict[str, object]) -> list[str]:
+    return [f"- {name}: {value}" for name, value in values.items()]

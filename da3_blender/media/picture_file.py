@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opens and decodes JPEG, PNG, TIFF, WebP, HEIC and BMP files.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from pillow_heif import HeifImageFile
+
+from .colour_profile import convert_to_srgb
+from .exif import read_exif, turn_upright
+from .formats import MAX_PIXELS
+from .linear_light import encode_srgb
+from .unusable import UnusableFile, describe_os_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# Named, so that a file cannot reach Pillow's readers of other formats (PostScript and the like).
+_FORMATS: Final = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP")
+# What decoders raise for damaged files.
+_DAMAGE: Final = (
+    SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, RuntimeError,
+    OverflowError, struct.error, zlib.error,
+)  # fmt: skip
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
+
+
+@contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """Open a picture; only its header is read until pixels are asked for.
+
+    Args:
+        path: what it is decides the content, not the extension.
+
+    Raises:
+        UnusableFile: in the body too: the file is missing, forbidden, damaged, too large or
+            no picture.
+    """
+    # The default refuses 180 megapixels and warns about 90; `check_size` has our own limit.
+    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+            file.seek(0)
+            is_heic = head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+            with HeifImageFile(file) if is_heic else Image.open(file, formats=_FORMATS) as picture:
+                yield picture
+    except UnidentifiedImageError as error:
+        raise UnusableFile("it is not a picture, or its header is damaged") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        limit = MAX_PIXELS / 1e6
+        raise UnusableFile(f"it is larger than the limit of {limit:.0f} megapixels") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise describe_os_error(error) from error
+        raise UnusableFile(f"it is damaged or cut off ({error})") from error
+    except _DAMAGE as error:
+        raise UnusableFile(f"it is damaged ({error})") from error
+
+
+def decode_picture(path: Path) -> NDArray[np.uint8]:
+    """Decode a picture completely.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, upright; transparency is dropped.
+
+    Raises:
+        UnusableFile: the file is missing, forbidden, damaged or no picture.
+    """
+    with open_picture(path) as picture:
+        orientation = read_stored_orientation(picture)
+        picture.load()
+        pixels = _to_rgb(picture)
+    return np.ascontiguousarray(turn_upright(pixels, orientation))
+
+
+def read_stored_orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation that is still to be applied to the picture's pixels."""
+    # Pillow turns TIFF and libheif turns HEIC while decoding; their `size` is upright, too.
+    return 1 if picture.format in ("TIFF", "HEIF") else read_exif(picture).orientation
+
+
+def _to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    mode = picture.mode
+    if mode.startswith("I;16"):  # Pillow's own conversion clips at 255
+        values = np.asarray(picture).astype(np.uint32)
+        return _grey_to_rgb(((values + 128) // 257).astype(np.uint8))
+    if mode == "I":
+        values = np.asarray(picture).astype(np.int64)
+        full = 65_535 if values.max(initial=0) <= 65_535 else 2**31 - 1  # noqa: PLR2004 - 16 bit
+        return _grey_to_rgb((np.clip(values, 0, full) * 255 // full).astype(np.uint8))
+    if mode == "F":  # floating-point TIFF holds linear light
+        values = np.nan_to_num(np.asarray(picture), nan=0.0, posinf=1.0, neginf=0.0)
+        return _grey_to_rgb(encode_srgb(values))
+    if mode in ("LA", "La"):
+        picture = picture.convert("L")
+    elif mode not in ("RGB", "L", "CMYK", "LAB"):
+        picture = picture.convert("RGB")
+    profile = picture.info.get("icc_profile")
+    return np.asarray(convert_to_srgb(picture, profile).convert("RGB"))
+
+
+def _grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(grey[..., None], 3, axis=-1)

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why one file of the input cannot be used: an error if it is alone, a note if it is one of many.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ..contract.errors import EngineError, ErrorCode
+from .formats import MAX_PIXELS, MIN_SIDE_PX, PHOTO_FORMATS_TEXT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HINTS: Final = {
+    ErrorCode.INPUT_MISSING: "Choose the files again; they may have been moved or renamed.",
+    ErrorCode.INPUT_UNREADABLE: (
+        "Open it in another program to check it, save it again or leave it out."
+    ),
+    ErrorCode.INPUT_TOO_SMALL: f"Use pictures of at least {MIN_SIDE_PX} pixels on each side.",
+}
+
+
+class UnusableFile(Exception):  # noqa: N818 - a finding about a file; it becomes an EngineError
+    """One file cannot be used.
+
+    Args:
+        reason: completes the sentence "NAME cannot be used: ...", without a full stop.
+        code: INPUT_MISSING, INPUT_UNREADABLE or INPUT_TOO_SMALL.
+    """
+
+    def __init__(self, reason: str, code: ErrorCode = ErrorCode.INPUT_UNREADABLE) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+    def to_error(self, path: Path) -> EngineError:
+        """Return the error for an input that depends on this file alone."""
+        message = f"{to_printable(path)} cannot be used: {self.reason}."
+        return EngineError(self.code, message, _HINTS[self.code])
+
+    def to_sentence(self, path: Path) -> str:
+        """Return the note for a set that goes on without this file."""
+        return f"{to_printable(path.name)} was left out: {self.reason}."
+
+
+def to_printable(name: object) -> str:
+    """Return text that any log or JSON file can hold, also for names that are not Unicode."""
+    return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def describe_os_error(error: OSError) -> UnusableFile:
+    """Say why the system refused a file."""
+    if isinstance(error, FileNotFoundError):
+        return UnusableFile("it does not exist", ErrorCode.INPUT_MISSING)
+    if isinstance(error, PermissionError):
+        return UnusableFile("you have no permission to read it")
+    return UnusableFile(f"it cannot be read ({error.strerror or error})")
+
+
+def wrong_format(suffix: str) -> UnusableFile:
+    """Say that a file is neither a picture nor a video that we know."""
+    kind = f"{suffix} files are" if suffix else "a file without an extension is"
+    return UnusableFile(f"{kind} not supported; use {PHOTO_FORMATS_TEXT}, or a video")
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse pictures that are too small to hold anything or too large to be real.
+
+    Args:
+        width: pixels.
+        height: pixels.
+
+    Raises:
+        UnusableFile: INPUT_TOO_SMALL or INPUT_UNREADABLE.
+    """
+    if min(width, height) < MIN_SIDE_PX:
+        raise UnusableFile(
+            f"it has only {width} x {height} pixels", ErrorCode.INPUT_TOO_SMALL
+        )
+    if width * height > MAX_PIXELS:
+        megapixels = width * height / 1e6
+        raise UnusableFile(
+            f"it has {width} x {height} pixels, {megapixels:.0f} megapixels;"
+            f" the limit is {MAX_PIXELS / 1e6:.0f}"
+        )

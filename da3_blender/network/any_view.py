@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The any-view network: images of one scene to depth, confidence, cameras and rays.
+
+Runs in the engine. Attribute names follow the keys of the official checkpoints, without the
+leading `model.`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .backbone import Level, VisionTransformer
+from .camera_parts import CameraDecoder, CameraEncoder
+from .dual_dpt import DenseMaps, DualDPT
+from .precision import float32_region
+from .presets import PATCH_SIZE, AnyViewPreset
+from .work import OnStep, count_head, ignore_step
+
+
+@dataclass(frozen=True)
+class ForwardOptions:
+    """What one call of the network computes.
+
+    Attributes:
+        reference_view: rule of `reference_view.STRATEGIES`.
+        wants_rays: run the ray branch of the head.
+        export_layers: blocks whose normalised output is wanted.
+        views_per_chunk: views that pass the head together; more is faster on a graphics card
+            and needs more memory.
+    """
+
+    reference_view: str = "saddle_balanced"
+    wants_rays: bool = False
+    export_layers: tuple[int, ...] = ()
+    views_per_chunk: int = 1
+
+
+class NetworkOutput(NamedTuple):
+    """Result of one call.
+
+    Attributes:
+        depth: (B, N, H, W) float32.
+        confidence: (B, N, H, W) float32, above 1.
+        pose_encoding: (B, N, 9) float32, see `pose_encoding`.
+        rays: (B, N, 8h, 8w, 6) float32, or None.
+        ray_confidence: (B, N, 8h, 8w) float32, or None.
+        features: layer -> (B, N, h, w, C) float32, views in the caller's order.
+        reference: (B,) int64; None with known cameras or fewer than three views.
+    """
+
+    depth: Tensor
+    confidence: Tensor
+    pose_encoding: Tensor
+    rays: Tensor | None
+    ray_confidence: Tensor | None
+    features: dict[int, Tensor]
+    reference: Tensor | None
+
+
+class AnyViewNetwork(nn.Module):
+    """Backbone, depth-and-ray head, camera encoder and camera decoder."""
+
+    def __init__(self, preset: AnyViewPreset) -> None:
+        super().__init__()
+        self.preset = preset
+        self.backbone = nn.ModuleDict({"pretrained": VisionTransformer(preset.backbone)})
+        self.head = DualDPT(preset.token_width, preset.head)
+        self.cam_enc = CameraEncoder(preset.backbone.width)
+        self.cam_dec = CameraDecoder(preset.token_width)
+
+    def forward(
+        self,
+        images: Tensor,
+        w2c: Tensor | None = None,
+        K: Tensor | None = None,
+        options: ForwardOptions | None = None,
+        on_step: OnStep = ignore_step,
+    ) -> NetworkOutput:
+        """Run the network.
+
+        Args:
+            images: (B, N, 3, H, W) float32 normalised, H and W multiples of 14.
+            w2c: (B, N, 4, 4) float32 known cameras, the first one at the origin, or None.
+            K: (B, N, 3, 3) float32, pixels of these images; needed with `w2c`.
+            options: what to compute; None for the defaults.
+            on_step: told of the work done after each block and each chunk of the head.
+
+        Returns:
+            Depth, confidence, cameras and what `options` asked for.
+
+        Raises:
+            ValueError: a side is no multiple of 14, or `w2c` comes without `K`.
+            EngineError: the name of the reference rule is unknown.
+        """
+        options = options or ForwardOptions()
+        scenes, views = images.shape[:2]
+        size = (images.shape[-2], images.shape[-1])
+        if size[0] % PATCH_SIZE or size[1] % PATCH_SIZE:
+            raise ValueError(f"image sides {size} are no multiples of {PATCH_SIZE}")
+        if (w2c is None) != (K is None):
+            raise ValueError("known cameras need both w2c and K")
+        camera_tokens = None if w2c is None else self.cam_enc(w2c, K, size)  # (B, N, C)
+        projected: list[Tensor] = []
+        result = self.backbone["pretrained"](
+            images,
+            on_level=lambda level: projected.append(self._project(level, size, options)),
+            camera_tokens=camera_tokens,
+            reference_view=options.reference_view,
+            export_layers=options.export_layers,
+            on_step=on_step,
+        )
+        encoding = self.cam_dec(result.camera_tokens)  # (B, N, 9)
+        maps = self._run_head(tuple(projected), size, options, on_step)
+        dense = [None if x is None else x.unflatten(0, (scenes, views)) for x in maps]
+        depth, confidence, rays, ray_confidence = dense
+        return NetworkOutput(
+            depth, confidence, encoding, rays, ray_confidence, result.features, result.reference
+        )
+
+    def _project(self, level: Level, size: tuple[int, int], options: ForwardOptions) -> Tensor:
+        """Reduce a level to the channels of its stage at once, so that the level can be freed."""
+        grid = (size[0] // PATCH_SIZE, size[1] // PATCH_SIZE)
+        local = level.local.flatten(0, 1).split(options.views_per_chunk)
+        main = level.main.flatten(0, 1).split(options.views_per_chunk)
+        compose = self.backbone["pretrained"].compose_features
+        with float32_region(level.main):
+            parts = [
+                self.head.project(compose(*pair), level.stage, grid)
+                for pair in zip(local, main, strict=True)
+            ]
+        return torch.cat(parts)  # (B*N, channels, h, w)
+
+    def _run_head(
+        self,
+        projected: tuple[Tensor, ...],
+        size: tuple[int, int],
+        options: ForwardOptions,
+        on_step: OnStep,
+    ) -> DenseMaps:
+        """Run the head chunk by chunk and join the results, views merged into the batch."""
+        work = count_head(self.preset.head, size, with_rays=options.wants_rays)
+        chunks = []
+        with float32_region(projected[0]):
+            for stages in zip(*(x.split(options.views_per_chunk) for x in projected), strict=True):
+                chunks.append(self.head(stages, size, wants_rays=options.wants_rays))
+                on_step(work * stages[0].shape[0])
+        columns = zip(*chunks, strict=True)
+        return DenseMaps(*(None if c[0] is None else torch.cat(c) for c in columns))

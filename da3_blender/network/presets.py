@@ -1,0 +1,118 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sizes of the published Depth Anything 3 any-view networks.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+PATCH_SIZE = 14
+HEAD_CHANNELS = 64
+"""Channels of one attention head in every backbone."""
+
+
+@dataclass(frozen=True)
+class BackbonePreset:
+    """What differs between the backbones.
+
+    Attributes:
+        width: channels C of the token stream.
+        depth: number of transformer blocks.
+        ffn_hidden: hidden channels of the feed-forward part.
+        has_gated_ffn: SwiGLU instead of a GELU perceptron.
+        out_layers: blocks (from 0) whose output the heads read, ascending.
+        multi_view_start: first block with camera token, query/key norm, rotary positions and
+            (odd numbers only) attention across views.
+        position_grid: side of the stored position grid in patches.
+    """
+
+    width: int
+    depth: int
+    ffn_hidden: int
+    has_gated_ffn: bool
+    out_layers: tuple[int, int, int, int]
+    multi_view_start: int
+    position_grid: int = 37
+
+    @property
+    def heads(self) -> int:
+        """Number of attention heads."""
+        return self.width // HEAD_CHANNELS
+
+    def is_global(self, block: int) -> bool:
+        """Tell whether block number `block` attends across views."""
+        return block >= self.multi_view_start and block % 2 == 1
+
+
+@dataclass(frozen=True)
+class HeadPreset:
+    """Channels of a dense head: pyramid stages and fusion width."""
+
+    out_channels: tuple[int, int, int, int]
+    features: int
+
+
+@dataclass(frozen=True)
+class AnyViewPreset:
+    """One any-view network: backbone and head; the camera parts follow from the width."""
+
+    name: str
+    backbone: BackbonePreset
+    head: HeadPreset
+    has_gaussian_head: bool = False
+
+    @property
+    def token_width(self) -> int:
+        """Channels of a token handed to the heads: local and global stream side by side."""
+        return 2 * self.backbone.width
+
+
+_SMALL = AnyViewPreset(
+    name="da3-small",
+    backbone=BackbonePreset(
+        width=384,
+        depth=12,
+        ffn_hidden=1536,
+        has_gated_ffn=False,
+        out_layers=(5, 7, 9, 11),
+        multi_view_start=4,
+    ),
+    head=HeadPreset(out_channels=(48, 96, 192, 384), features=64),
+)
+_BASE = AnyViewPreset(
+    name="da3-base",
+    backbone=replace(_SMALL.backbone, width=768, ffn_hidden=3072),
+    head=HeadPreset(out_channels=(96, 192, 384, 768), features=128),
+)
+_LARGE = AnyViewPreset(
+    name="da3-large",
+    backbone=BackbonePreset(
+        width=1024,
+        depth=24,
+        ffn_hidden=4096,
+        has_gated_ffn=False,
+        out_layers=(11, 15, 19, 23),
+        multi_view_start=8,
+    ),
+    head=HeadPreset(out_channels=(256, 512, 1024, 1024), features=256),
+)
+_GIANT = AnyViewPreset(
+    name="da3-giant",
+    backbone=BackbonePreset(
+        width=1536,
+        depth=40,
+        ffn_hidden=4096,
+        has_gated_ffn=True,
+        out_layers=(19, 27, 33, 39),
+        multi_view_start=13,
+    ),
+    head=_LARGE.head,
+    has_gaussian_head=True,
+)
+
+PRESETS: dict[str, AnyViewPreset] = {
+    preset.name: preset for preset in (_SMALL, _BASE, _LARGE, _GIANT)
+}

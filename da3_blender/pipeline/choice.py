@@ -1,0 +1,79 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decides who finds the cameras: a DA3 network where a checkpoint can be had, else COLMAP.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..contract.errors import EngineError, ErrorCode
+
+if TYPE_CHECKING:
+    from ..contract.progress import Progress
+    from ..contract.settings import RunSettings
+
+STAGE_DOWNLOAD = "Downloading the model"
+
+
+class Choice(NamedTuple):
+    """Who works: COLMAP, the network, or COLMAP first and the network with its cameras."""
+
+    use_colmap: bool
+    checkpoint: Path | None
+
+    @property
+    def title(self) -> str:
+        """Name of the way, for people."""
+        if self.checkpoint is None:
+            return "COLMAP"
+        return "COLMAP + DA3" if self.use_colmap else "DA3"
+
+
+def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
+    """Choose by what the user wants and what is on this machine; download only if allowed.
+
+    Raises:
+        EngineError: CHECKPOINT_MISSING where DA3 was asked for or a named file is absent.
+    """
+    checkpoint = _find_checkpoint(settings, progress)
+    if settings.cameras == "COLMAP":
+        return Choice(use_colmap=True, checkpoint=checkpoint)
+    if checkpoint is not None:
+        return Choice(use_colmap=False, checkpoint=checkpoint)
+    if settings.cameras == "DA3":
+        raise EngineError(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"The weights of {settings.model} are not on this machine.",
+            "Allow the download, name a folder that has them, or take the cameras from COLMAP.",
+        )
+    progress.note(
+        f"No {settings.model} checkpoint is on this machine and none may be downloaded: "
+        "COLMAP finds the cameras and a sparse cloud."
+    )
+    return Choice(use_colmap=True, checkpoint=None)
+
+
+def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
+    if not settings.checkpoint and importlib.util.find_spec("torch") is None:
+        return None  # an engine without networks still runs COLMAP
+    from ..inference.weights import download_checkpoint, find_local_checkpoint
+
+    named = Path(settings.checkpoint) if settings.checkpoint else None
+    found = find_local_checkpoint(settings.model, named)
+    if found is not None:
+        return found
+    if named is not None:
+        raise EngineError(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"There are no weights of {settings.model} at {named}.",
+            "Choose the model.safetensors file or the folder that holds it.",
+        )
+    if not settings.may_download or settings.cameras == "COLMAP":
+        return None
+    progress.begin(STAGE_DOWNLOAD, settings.model)
+    return download_checkpoint(settings.model, lambda part: progress.report(part, settings.model))

@@ -1,0 +1,153 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dense depth from a DA3 network, with its own cameras or with known ones.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..contract.cameras import make_square_pixels
+from .outcome import Dense, Outcome
+from .points import fuse_depth
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..contract.progress import Progress
+    from ..contract.settings import RunSettings
+    from ..contract.views import PhotoSource
+    from ..inference.predictor import Prediction, Predictor
+    from .photos import PinholePhotos
+
+# Shares of the time that the network stage spends on its steps.
+_PREPARED: Final = 0.1
+_PREDICTED: Final = 0.95
+_CROP_WORTH_A_WORD: Final = 0.02
+
+
+class NetworkKeeper:
+    """Keeps the last network loaded, because loading takes longer than a small run."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, int, str] | None = None
+        self._predictor: Predictor | None = None
+
+    def get(self, checkpoint: Path, settings: RunSettings, progress: Progress) -> Predictor:
+        """Return the predictor of a checkpoint on the wanted device, loading it if needed.
+
+        Raises:
+            EngineError: CHECKPOINT_WRONG or OUT_OF_MEMORY.
+        """
+        from ..inference.predictor import load_predictor
+
+        key = (str(checkpoint), checkpoint.stat().st_mtime_ns, settings.device)
+        if self._predictor is None or key != self._key:
+            self._predictor = None  # free the old one before the new one comes
+            progress.report(0.0, f"loading {settings.model}", force=True)
+            self._predictor = load_predictor(checkpoint, settings.device)
+            self._key = key
+        return self._predictor
+
+
+def predict_dense(
+    predictor: Predictor,
+    photos: PinholePhotos,
+    source: PhotoSource,
+    settings: RunSettings,
+    progress: Progress,
+    known: Outcome | None,
+) -> Outcome:
+    """Predict depth (and cameras, where none are known) and fuse it to a cloud.
+
+    Args:
+        predictor: loaded network.
+        photos: pinhole pictures.
+        source: the input, for names in notes.
+        settings: of the run.
+        progress: within its stage.
+        known: cameras found before; they go into the network and come out unchanged.
+
+    Returns:
+        The outcome with depth maps and a dense cloud.
+
+    Raises:
+        EngineError: OUT_OF_MEMORY with numbers to try.
+        CancelledError: the user cancelled.
+    """
+    from ..inference.predictor import PredictOptions
+
+    options = PredictOptions(
+        process_resolution=settings.process_resolution,
+        resize_method=settings.resize_method,
+        reference_view=settings.reference_view,
+        use_ray_pose=settings.use_ray_pose,
+        w2c=None if known is None else known.w2c,
+        K_original=None if known is None else known.K,
+        seed=settings.seed,
+    )
+    pictures = photos.iterate(_Part(progress, 0.0, _PREPARED))
+    prediction = predictor.predict(
+        pictures,
+        options,
+        lambda part: progress.report(_PREPARED + part * (_PREDICTED - _PREPARED), "network"),
+        progress.is_cancelled,
+    )
+    _tell_about_crops(prediction, photos, source, progress)
+    grid = prediction.grid_from_original
+    if known is not None:
+        K = known.K
+    else:
+        K = np.linalg.inv(grid) @ prediction.K
+        K = make_square_pixels(K) if settings.square_pixels else K
+    progress.report(_PREDICTED, "points", force=True)
+    cloud = fuse_depth(
+        prediction.depth,
+        prediction.confidence,
+        prediction.images,
+        (grid @ K, prediction.w2c),
+        (settings.drop_percent, settings.edge_step, settings.max_points),
+    )
+    dense = Dense(prediction.depth, prediction.confidence, grid)
+    if known is not None:
+        return known.replace(cloud=cloud, dense=dense)
+    count = len(photos.indices)
+    return Outcome(
+        indices=photos.indices,
+        w2c=prediction.w2c,
+        K=K,
+        cloud=cloud,
+        lens_of_camera=[-1] * count,
+        residual_px=[None] * count,
+        dense=dense,
+    )
+
+
+class _Part:
+    """A stretch of a stage that reports as if it were a whole one."""
+
+    def __init__(self, progress: Progress, begin: float, end: float) -> None:
+        self._progress, self._begin, self._end = progress, begin, end
+
+    def report(self, fraction: float, detail: str = "") -> None:
+        self._progress.report(self._begin + fraction * (self._end - self._begin), detail)
+
+
+def _tell_about_crops(
+    prediction: Prediction, photos: PinholePhotos, source: PhotoSource, progress: Progress
+) -> None:
+    cropped = [
+        (float(share), source.views[index].name)
+        for share, index in zip(prediction.cropped_share, photos.indices, strict=True)
+        if share > _CROP_WORTH_A_WORD
+    ]
+    if cropped:
+        share, name = max(cropped)
+        progress.note(
+            f"The photos differ in shape: {len(cropped)} of them give no points near their "
+            f"borders (most: {name}, {share:.0%} of its area)."
+        )

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run has found so far, whoever found it.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..contract.similarity import Sim3, identity_sim3
+from .points import Cloud
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..solve import Lens, SparseSolution
+
+
+class Dense(NamedTuple):
+    """Depth maps of the cameras, on the grid of the network.
+
+    depth, confidence: (N, H, W) float32; grid_from_photo: (N, 3, 3) float64.
+    """
+
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    grid_from_photo: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Cameras and a cloud in one world.
+
+    Args:
+        indices: the source's views that have a camera, ascending; all lists below follow them.
+        w2c: (N, 4, 4) OpenCV world-to-camera.
+        K: (N, 3, 3) pixels of the original photo.
+        cloud: points in the same world.
+        lenses: lenses with their distortion; empty where a network found the cameras.
+        lens_of_camera: index into `lenses` per camera, -1 for none.
+        residual_px: mean reprojection error per camera, or None.
+        dense: depth maps, or None.
+        is_metric: the unit of the world is the metre.
+        world: `world_from_solver`.
+        photos: file to show per camera.
+        solver: name of the way, for people.
+    """
+
+    indices: list[int]
+    w2c: NDArray[np.float64]
+    K: NDArray[np.float64]
+    cloud: Cloud
+    lenses: tuple[Lens, ...] = ()
+    lens_of_camera: list[int] = field(default_factory=list)
+    residual_px: list[float | None] = field(default_factory=list)
+    dense: Dense | None = None
+    is_metric: bool = False
+    world: Sim3 = field(default_factory=identity_sim3)
+    photos: list[str] = field(default_factory=list)
+    solver: str = ""
+
+    def replace(self, **changes: Any) -> Outcome:  # noqa: ANN401 - fields of several types
+        """Return a copy with other fields."""
+        return replace_fields(self, **changes)
+
+    def lens_per_camera(self) -> list[Lens | None]:
+        """Return the lens of every camera, None where it counts as a pinhole."""
+        return [self.lenses[lens] if lens >= 0 else None for lens in self.lens_of_camera]
+
+    def moved(self, world_from_solver: Sim3) -> Outcome:
+        """Return everything in another world; depth grows with its scale."""
+        cloud = self.cloud._replace(
+            positions=world_from_solver.apply_to_points(self.cloud.positions)
+        )
+        dense = self.dense
+        if dense is not None:
+            dense = dense._replace(depth=dense.depth * np.float32(world_from_solver.scale))
+        return self.replace(
+            w2c=world_from_solver.apply_to_w2c(self.w2c),
+            cloud=cloud,
+            dense=dense,
+            world=world_from_solver,
+        )
+
+
+def outcome_from_sparse(sparse: SparseSolution) -> Outcome:
+    """Take the registered views and the points of a COLMAP solution.
+
+    The confidence of a point is the number of views that saw it.
+    """
+    indices = np.flatnonzero(sparse.registered).tolist()
+    lens_of_camera = [int(sparse.lens_of_view[i]) for i in indices]
+    cloud = Cloud(
+        np.asarray(sparse.points, np.float32),
+        sparse.colours,
+        np.asarray(sparse.track_length, np.float32),
+        np.full(len(sparse.points), -1, np.int32),
+    )
+    return Outcome(
+        indices=indices,
+        w2c=sparse.w2c[indices],
+        K=np.stack([sparse.lenses[lens].K for lens in lens_of_camera]),
+        cloud=cloud,
+        lenses=tuple(sparse.lenses),
+        lens_of_camera=lens_of_camera,
+        residual_px=[float(sparse.view_residual_px[i]) for i in indices],
+    )

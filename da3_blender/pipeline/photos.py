@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The photos behind the cameras: as they are where Blender can show them, else converted.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..contract.names import PHOTOS_FOLDER
+from ..contract.views import PhotoSource, SourceKind, View
+from ..media import save_photo
+from ..solve import Lens, undistort_photo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ..contract.progress import Progress
+
+# Characters that file systems or Blender's image sequences trip over.
+_UNSAFE = re.compile(r'[#:*?"<>|\\/\x00-\x1f]+')
+
+
+class PinholePhotos:
+    """Pinhole pictures of chosen views, and the file that Blender shows for each.
+
+    Args:
+        source: decoded photos.
+        indices: the views that got a camera, ascending.
+        lenses: a lens per index, or None where the photo counts as a pinhole picture.
+        folder: work folder of the result; converted photos go to its `photos` folder.
+    """
+
+    def __init__(
+        self,
+        source: PhotoSource,
+        indices: Sequence[int],
+        lenses: Sequence[Lens | None],
+        folder: Path,
+    ) -> None:
+        self._source = source
+        self._lens = dict(zip(indices, lenses, strict=True))
+        self._folder = folder / PHOTOS_FOLDER
+        self._names = name_copies([source.views[i] for i in indices])
+        self.indices = list(indices)
+        self.files = [
+            f"{PHOTOS_FOLDER}/{self._names[position]}" if self._is_copied(i) else source.views[i].path
+            for position, i in enumerate(indices)
+        ]
+
+    def _is_copied(self, index: int) -> bool:
+        lens = self._lens[index]
+        distorted = lens is not None and lens.needs_undistortion
+        return distorted or self._source.views[index].needs_copy
+
+    def save_copies(self, progress: Progress) -> None:
+        """Write the photos that need converting, when no network looks at all of them anyway."""
+        wanted = [i for i in self.indices if self._is_copied(i)]
+        for _ in self._convert(wanted, progress):
+            pass
+
+    def iterate(self, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+        """Yield the pinhole picture of every index in order, and write copies on the way.
+
+        Yields:
+            (height, width, 3) uint8 sRGB, size of the original photo.
+        """
+        for _, image in self._convert(self.indices, progress):
+            yield image
+
+    def _convert(
+        self, wanted: Sequence[int], progress: Progress
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        position = {index: n for n, index in enumerate(self.indices)}
+        for done, (index, original) in enumerate(read_views(self._source, wanted)):
+            progress.report(done / len(wanted), f"{done + 1} of {len(wanted)} photos")
+            lens = self._lens[index]
+            image = original
+            if lens is not None and lens.needs_undistortion:
+                image = undistort_photo(original, lens)
+            if self._is_copied(index):
+                self._folder.mkdir(exist_ok=True)
+                save_photo(image, self._folder / self._names[position[index]])
+            yield index, image
+
+
+def read_views(
+    source: PhotoSource, wanted: Sequence[int]
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Decode some views in ascending order, streaming where that is the faster way."""
+    if not wanted:
+        return
+    if source.kind is SourceKind.VIDEO or len(wanted) == len(source.views):
+        chosen, last = set(wanted), wanted[-1]
+        for index, image in source.iterate():
+            if index in chosen:
+                yield index, image
+            if index == last:
+                return
+        return
+    for index in wanted:
+        yield index, source.read(index)
+
+
+def name_copies(views: Sequence[View]) -> list[str]:
+    """Return a file name per view: safe everywhere, unique, with the frame number at its end."""
+    names: list[str] = []
+    taken: set[str] = set()
+    for view in views:
+        base = view.name.rsplit("#", 1)[0] if view.frame is not None else view.name
+        stem = _UNSAFE.sub("_", Path(base).stem) or "photo"
+        name = stem if view.frame is None else f"{stem}_{view.frame:06d}"
+        unique, count = name, 1
+        while unique.casefold() in taken:
+            count += 1
+            unique = f"{name}-{count}"
+        taken.add(unique.casefold())
+        names.append(unique + ".jpg")
+    return names

@@ -1,0 +1,63 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The differences between Blender 4.5 and 5.2, one function each.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+if TYPE_CHECKING:
+    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree
+
+
+def get_eevee_engine() -> str:
+    """Return the identifier of EEVEE as a render engine."""
+    # 4.5 calls it BLENDER_EEVEE_NEXT, 5.0 and later BLENDER_EEVEE.
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def get_material_nodes(material: Material) -> NodeTree:
+    """Return the node tree of a material."""
+    if bpy.app.version < (5, 0, 0):
+        # 5.0 and later always have a tree and warn when use_nodes is set.
+        material.use_nodes = True
+    return material.node_tree
+
+
+def _find_identifier(group: GeometryNodeTree, name: str) -> str | None:
+    for item in group.interface.items_tree:
+        if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.name == name:
+            return item.identifier
+    return None
+
+
+def set_modifier_input(modifier: NodesModifier, name: str, value: Any) -> None:  # noqa: ANN401
+    """Set an input of a Geometry Nodes modifier by the name that the user reads.
+
+    Raises:
+        KeyError: the node group has no such input.
+    """
+    identifier = _find_identifier(modifier.node_group, name)
+    if identifier is None:
+        raise KeyError(name)
+    if hasattr(modifier, "properties"):
+        # 5.2: inputs are real properties; a modifier has no custom properties any more.
+        getattr(modifier.properties.inputs, identifier).value = value
+    else:
+        modifier[identifier] = value
+
+
+def get_modifier_input(modifier: NodesModifier, name: str, default: Any) -> Any:  # noqa: ANN401
+    """Read an input of a Geometry Nodes modifier, or the default where there is none."""
+    identifier = _find_identifier(modifier.node_group, name) if modifier.node_group else None
+    if identifier is None:
+        return default
+    if hasattr(modifier, "properties"):
+        # 5.2: see set_modifier_input.
+        return getattr(modifier.properties.inputs, identifier).value
+    return modifier.get(identifier, default)

@@ -1,0 +1,143 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Photos, numbered sequences and videos behind cameras.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import bpy
+import numpy as np
+
+from .animation import add_curves
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bpy.types import ActionChannelbag, Camera, CameraBackgroundImage, Image
+    from numpy.typing import NDArray
+
+    from .reconstruction import PhotoView
+
+_LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$")
+
+
+def load_image(path: Path, source: str) -> Image:
+    """Return an image data-block of this file and source; an existing one is used again.
+
+    The pixels are read only when they are drawn. The path is relative where the .blend is saved.
+
+    Args:
+        path: absolute path.
+        source: FILE, SEQUENCE or MOVIE; one file may be in use with several.
+    """
+    for image in bpy.data.images:
+        if image.source == source and bpy.path.abspath(image.filepath) == str(path):
+            return image
+    image = bpy.data.images.load(str(path), check_existing=False)
+    if image.source != source:
+        image.source = source
+    if bpy.data.filepath and path.drive == bpy.data.filepath[: len(path.drive)]:
+        image.filepath = bpy.path.relpath(str(path))
+    return image
+
+
+def show_still(camera: Camera, view: PhotoView) -> bool:
+    """Put one photo, or one frame of a video, behind a camera; False if the file is gone."""
+    if not view.photo.is_file():
+        return False
+    if not is_movie(view):
+        _add_background(camera, load_image(view.photo, "FILE"))
+        return True
+    user = _add_background(camera, load_image(view.photo, "MOVIE")).image_user
+    # A duration of one holds the frame that the offset names, whatever the time line shows.
+    user.frame_start = 1
+    user.frame_duration = 1
+    user.frame_offset = (view.frame or 1) - 1
+    return True
+
+
+def show_moving(
+    camera: Camera,
+    views: list[PhotoView],
+    frames: NDArray[np.integer],
+    bag: ActionChannelbag,
+) -> int:
+    """Put a video or a numbered sequence behind an animated camera.
+
+    Frame f of the time line shows frame f of the source. Where files between the frames that
+    were used do not exist, the last one before is held.
+
+    Args:
+        camera: takes the picture.
+        views: in the order of `frames`.
+        frames: (N,) rising numbers on the time line.
+        bag: takes the keys where frames have to be held.
+
+    Returns:
+        The number of frames that have a picture; 0 if there is no way to show them.
+    """
+    first, last = int(frames[0]), int(frames[-1])
+    if is_movie(views[0]):
+        if not views[0].photo.is_file():
+            return 0
+        image = load_image(views[0].photo, "MOVIE")
+        user = _add_background(camera, image).image_user
+        user.frame_start = 1
+        user.frame_duration = max(image.frame_duration, last)
+        user.frame_offset = 0
+        return len(views)
+    if not _are_numbered(views, frames):
+        return 0
+    user = _add_background(camera, load_image(views[0].photo, "SEQUENCE")).image_user
+    user.frame_start = first
+    user.frame_offset = first - 1
+    user.frame_duration = last - first + 1
+    if not _has_all_files(views[0].photo, first, last):
+        user.frame_start = 1
+        user.frame_duration = 1
+        path = f"{user.path_from_id()}.frame_offset"
+        add_curves(bag, path, frames, np.asarray(frames) - 1, "CONSTANT")
+    return len(views)
+
+
+def is_movie(view: PhotoView) -> bool:
+    """Tell whether the photo of a view is a whole video."""
+    return view.photo.suffix.lower() in bpy.path.extensions_movie
+
+
+def _add_background(camera: Camera, image: Image) -> CameraBackgroundImage:
+    background = camera.background_images.new()
+    background.image = image
+    background.alpha = 1.0
+    background.display_depth = "BACK"  # points stay visible in front of the photo
+    background.frame_method = "STRETCH"  # exactly the camera's frame, shift included
+    background.image_user.use_auto_refresh = True
+    camera.show_background_images = True
+    return background
+
+
+def _number_path(path: Path, number: int) -> Path | None:
+    """Return the neighbour with another number, counted the way Blender does."""
+    parts = _LAST_NUMBER.match(path.stem)
+    if parts is None:
+        return None
+    head, digits, tail = parts.groups()
+    return path.with_name(f"{head}{number:0{len(digits)}d}{tail}{path.suffix}")
+
+
+def _are_numbered(views: list[PhotoView], frames: NDArray[np.integer]) -> bool:
+    first = views[0].photo
+    return all(
+        _number_path(first, int(frame)) == view.photo and view.photo.is_file()
+        for view, frame in zip(views, frames, strict=True)
+    )
+
+
+def _has_all_files(path: Path, first: int, last: int) -> bool:
+    paths = (_number_path(path, number) for number in range(first, last + 1))
+    return all(path is not None and path.is_file() for path in paths)

@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Colours of point clouds in solid and wireframe viewports, where Blender shows grey discs.
+
+Runs in Blender. No Blender object is kept between redraws: clouds are found by their role, and
+buffers are kept by the session id of the mesh or point cloud.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import bpy
+import gpu
+import numpy as np
+
+from ..contract import names
+from .compat import get_modifier_input
+from .point_nodes import INPUT_MIN_CONFIDENCE, INPUT_RADIUS
+from .point_shader import make_constants, make_point_batch, make_point_shader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bpy.types import Context, Depsgraph, Mesh, Object, PointCloud, Scene
+
+_SMALLEST_PX: Final = 2.0
+_SHADINGS: Final = ("SOLID", "WIREFRAME")
+
+
+@dataclass
+class _Buffers:
+    """What lives on the GPU: one shader, and per mesh (points, limit, batch)."""
+
+    shader: Any = None
+    batches: dict[int, tuple[int, int, Any]] = field(default_factory=dict)
+    handler: Any = None
+
+
+_buffers: Final = _Buffers()
+
+
+def read_cloud(
+    data: Mesh | PointCloud, limit: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read the points to draw; above the limit, an even share of them.
+
+    Returns:
+        positions: (M, 3) float32, object space.
+        colours: (M, 4) uint8, sRGB; white where there are none.
+        confidence: (M,) float32; the largest number where there is none.
+    """
+    attributes = data.attributes
+    count = len(attributes["position"].data)
+    positions = np.empty((count, 3), np.float32)
+    attributes["position"].data.foreach_get("vector", positions.ravel())
+    colours = np.full((count, 4), 255, np.uint8)
+    colour = attributes.get(names.ATTR_COLOUR)
+    if colour is not None and len(colour.data) == count and "COLOR" in colour.data_type:
+        values = np.empty((count, 4), np.float32)
+        colour.data.foreach_get("color_srgb", values.ravel())
+        colours = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    confidence = np.full(count, np.finfo(np.float32).max, np.float32)
+    stored = attributes.get(names.ATTR_CONFIDENCE)
+    if stored is not None and len(stored.data) == count and stored.data_type == "FLOAT":
+        stored.data.foreach_get("value", confidence)
+    if count > limit:
+        chosen = np.linspace(0, count - 1, limit).astype(np.int64)
+        return positions[chosen], colours[chosen], confidence[chosen]
+    return positions, colours, confidence
+
+
+def find_clouds(context: Context) -> Iterator[Object]:
+    """Find the clouds of ours that the viewport shows and that are not being edited."""
+    space = context.space_data
+    for ob in context.view_layer.objects:
+        if ob.get(names.PROP_ROLE) != names.ROLE_POINTS or ob.type not in ("MESH", "POINTCLOUD"):
+            continue
+        if ob.mode != "EDIT" and ob.visible_get() and ob.visible_in_viewport_get(space):
+            yield ob
+
+
+def draw_clouds(context: Context) -> int:
+    """Draw all visible clouds into the current 3D viewport.
+
+    Returns:
+        The number of points that were drawn.
+    """
+    settings = getattr(context.scene, names.SCENE_SETTINGS)
+    space, region = context.space_data, context.region_data
+    if not settings.draw_points or space.shading.type not in _SHADINGS:
+        return 0
+    clouds = list(find_clouds(context))
+    if not clouds:
+        return 0
+    if _buffers.shader is None:
+        _buffers.shader = make_point_shader()
+    limit = max(1, settings.draw_limit // len(clouds))
+    height_px = gpu.state.viewport_get()[3]
+    drawn = 0
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    gpu.state.blend_set("NONE")
+    gpu.state.program_point_size_set(True)
+    for ob in clouds:
+        drawn += _draw_cloud(ob, region.window_matrix, region.view_matrix, height_px, limit)
+    gpu.state.program_point_size_set(False)
+    gpu.state.depth_mask_set(False)
+    gpu.state.depth_test_set("NONE")
+    return drawn
+
+
+def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:  # noqa: ANN401
+    count, batch = _get_batch(ob.data, limit)
+    if batch is None:
+        return 0
+    modifier = next((m for m in ob.modifiers if m.type == "NODES" and m.node_group), None)
+    radius, least = 0.0, -np.inf
+    if modifier is not None:
+        radius = get_modifier_input(modifier, INPUT_RADIUS, 0.0)
+        least = get_modifier_input(modifier, INPUT_MIN_CONFIDENCE, 0.0)
+    scaled = radius * ob.matrix_world.median_scale
+    shader = _buffers.shader
+    shader.bind()
+    shader.uniform_float("clip_from_object", projection @ view @ ob.matrix_world)
+    constants = make_constants(
+        projection, height_px, scaled, max(least, float(np.finfo(np.float32).min)), _SMALLEST_PX
+    )
+    for name, value in constants.items():
+        shader.uniform_float(name, value)
+    batch.draw(shader)
+    return count
+
+
+def _get_batch(data: Mesh | PointCloud, limit: int) -> tuple[int, Any]:
+    total = len(data.attributes["position"].data) if "position" in data.attributes else 0
+    if total == 0:
+        return 0, None
+    key = data.session_uid
+    known = _buffers.batches.get(key)
+    if known is None or known[:2] != (total, limit):
+        cloud = read_cloud(data, limit)
+        known = (total, limit, make_point_batch(*cloud))
+        _buffers.batches[key] = known
+    return min(total, limit), known[2]
+
+
+def forget_batches() -> None:
+    """Drop all buffers; visible clouds are uploaded again at the next redraw."""
+    _buffers.batches.clear()
+
+
+def _draw() -> None:
+    draw_clouds(bpy.context)
+
+
+@bpy.app.handlers.persistent
+def _on_change(_scene: Scene, depsgraph: Depsgraph) -> None:
+    if not _buffers.batches:
+        return
+    for update in depsgraph.updates:
+        if update.is_updated_geometry and isinstance(
+            update.id, (bpy.types.Mesh, bpy.types.PointCloud)
+        ):
+            _buffers.batches.pop(update.id.original.session_uid, None)
+    kept = {item.session_uid for group in (bpy.data.meshes, bpy.data.pointclouds) for item in group}
+    for key in [key for key in _buffers.batches if key not in kept]:
+        del _buffers.batches[key]
+
+
+@bpy.app.handlers.persistent
+def _on_load(*_arguments: Any) -> None:  # noqa: ANN401 - handlers get different arguments
+    forget_batches()
+
+
+def register() -> None:
+    """Begin to draw."""
+    _buffers.handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
+    bpy.app.handlers.depsgraph_update_post.append(_on_change)
+    for handlers in (
+        bpy.app.handlers.load_post,
+        bpy.app.handlers.undo_post,
+        bpy.app.handlers.redo_post,
+    ):
+        handlers.append(_on_load)
+
+
+def unregister() -> None:
+    """Stop drawing and drop everything on the GPU."""
+    for handlers in (
+        bpy.app.handlers.redo_post,
+        bpy.app.handlers.undo_post,
+        bpy.app.handlers.load_post,
+    ):
+        handlers.remove(_on_load)
+    bpy.app.handlers.depsgraph_update_post.remove(_on_change)
+    bpy.types.SpaceView3D.draw_handler_remove(_buffers.handler, "WINDOW")
+    _buffers.handler = None
+    _buffers.shader = None
+    forget_batches()

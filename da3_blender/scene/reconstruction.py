@@ -1,0 +1,178 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A result that has been checked and can be built without surprises.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..contract.errors import EngineError, ErrorCode
+from ..contract.views import SourceKind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ..contract.result_folder import Result
+
+
+@dataclass(frozen=True)
+class PhotoView:
+    """One pose: a photo or a frame.
+
+    Args:
+        name: file name, or `clip.mp4#000120` for a frame of a video.
+        photo: absolute path of the picture, sequence frame or video to show.
+        width: pixels of the original photo.
+        height: pixels.
+        frame: number on the time line, or None.
+    """
+
+    name: str
+    photo: Path
+    width: int
+    height: int
+    frame: int | None
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """Arrays and views that fit together.
+
+    Args:
+        folder: the results folder.
+        name: for the collection.
+        kind: photos, sequence or video.
+        fps: frames per second of the source, or None.
+        views: N views.
+        w2c: (N, 4, 4) float64, world-to-camera, OpenCV axes.
+        K: (N, 3, 3) float64, pixels of the original photos.
+        points: (M, 3) float32, OpenCV world, scene units, all finite.
+        colours: (M, 3) uint8, sRGB.
+        confidence: (M,) float32, larger is better.
+        point_view: (M,) int32, index of a view or -1.
+        notes: sentences about what had to be left out.
+    """
+
+    folder: Path
+    name: str
+    kind: SourceKind
+    fps: float | None
+    views: tuple[PhotoView, ...]
+    w2c: NDArray[np.float64]
+    K: NDArray[np.float64]
+    points: NDArray[np.float32]
+    colours: NDArray[np.uint8]
+    confidence: NDArray[np.float32]
+    point_view: NDArray[np.int32]
+    notes: tuple[str, ...]
+
+
+def read_reconstruction(result: Result) -> Reconstruction:
+    """Open the arrays of a result and check that they fit together.
+
+    Raises:
+        EngineError: RESULT_BROKEN, with the folder and the reason.
+    """
+    source = _require_mapping(result, "source")
+    views = tuple(_read_view(result, index, view) for index, view in enumerate(result.views))
+    if not views:
+        raise _broken(result, "it has no cameras")
+    w2c = np.asarray(result.load("w2c"), np.float64)
+    K = np.asarray(result.load("K"), np.float64)
+    _check_shape(result, "w2c", w2c, (len(views), 4, 4))
+    _check_shape(result, "K", K, (len(views), 3, 3))
+    if not (np.isfinite(w2c).all() and np.isfinite(K).all()):
+        raise _broken(result, "a camera has numbers that are not finite")
+    if not ((K[:, 0, 0] > 0).all() and (K[:, 1, 1] > 0).all()):
+        raise _broken(result, "a focal length is not positive")
+    points, colours, confidence, point_view, notes = _read_points(result)
+    kinds = {kind.value: kind for kind in SourceKind}
+    fps = source.get("fps")
+    return Reconstruction(
+        folder=result.folder,
+        name=str(result.manifest.get("name") or result.folder.name),
+        kind=kinds.get(str(source.get("kind")), SourceKind.PHOTOS),
+        fps=float(fps) if isinstance(fps, (int, float)) and fps > 0 else None,
+        views=views,
+        w2c=w2c,
+        K=K,
+        points=points,
+        colours=colours,
+        confidence=confidence,
+        point_view=point_view,
+        notes=notes,
+    )
+
+
+def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN401 - from JSON
+    try:
+        width, height = int(view["width"]), int(view["height"])
+        frame = view.get("frame")
+        photo = PhotoView(
+            name=str(view["name"]),
+            photo=result.photo_path(view).resolve(),
+            width=width,
+            height=height,
+            frame=None if frame is None else int(frame),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _broken(result, f"view {index} of the manifest is damaged") from error
+    if width <= 0 or height <= 0:
+        raise _broken(result, f"view {index} has a size of {width} x {height}")
+    return photo
+
+
+def _read_points(result: Result) -> tuple[Any, Any, Any, Any, tuple[str, ...]]:
+    if not result.has("points"):
+        empty = np.zeros((0, 3), np.float32)
+        return empty, empty.astype(np.uint8), empty[:, 0], empty[:, 0].astype(np.int32), ()
+    points = np.asarray(result.load("points"), np.float32)
+    count = len(points)
+    _check_shape(result, "points", points, (count, 3))
+    colours = np.full((count, 3), 255, np.uint8)
+    if result.has("colours"):
+        colours = np.asarray(result.load("colours"), np.uint8)
+    confidence = np.ones(count, np.float32)
+    if result.has("confidence"):
+        confidence = np.asarray(result.load("confidence"), np.float32)
+    point_view = np.full(count, -1, np.int32)
+    if result.has("point_view"):
+        point_view = np.asarray(result.load("point_view"), np.int32)
+    _check_shape(result, "colours", colours, (count, 3))
+    _check_shape(result, "confidence", confidence, (count,))
+    _check_shape(result, "point_view", point_view, (count,))
+    finite = np.isfinite(points).all(axis=1)
+    if finite.all():
+        return points, colours, confidence, point_view, ()
+    note = f"{count - int(finite.sum())} of {count} points had no finite position; left out."
+    return points[finite], colours[finite], confidence[finite], point_view[finite], (note,)
+
+
+def _require_mapping(result: Result, key: str) -> dict[str, Any]:
+    value = result.manifest.get(key)
+    if not isinstance(value, dict):
+        raise _broken(result, f"the manifest has no {key}")
+    return value
+
+
+def _check_shape(
+    result: Result, name: str, array: NDArray[Any], expected: tuple[int, ...]
+) -> None:
+    if array.shape != expected:
+        raise _broken(result, f"{name} has shape {array.shape}, not {expected}")
+
+
+def _broken(result: Result, why: str) -> EngineError:
+    return EngineError(
+        ErrorCode.RESULT_BROKEN,
+        f"The result in {result.folder} cannot be used: {why}.",
+        "Run Reconstruct again, or choose another results folder.",
+    )

@@ -1,0 +1,277 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The loop of the worker: read messages, run one job at a time, say how each ended.
+
+Runs in the engine. Jobs run in the main thread, because native libraries expect it; a second
+thread listens, so cancel and the end of Blender are noticed at any moment.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import logging
+import os
+import platform
+import queue
+import signal
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ..contract import protocol
+from ..contract.errors import CancelledError, EngineError, ErrorCode
+from ..contract.progress import Progress
+from ..contract.settings import RunSettings
+from .channel import Channel, take_stdin, take_stdout
+from .children import kill_children
+from .failures import exception_to_error
+from .log import RecentLines, start_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+CANCEL_GRACE_S: Final = 1.2  # for a job to stop by itself
+ABANDON_LIMIT_S: Final = 0.4  # for removing its files; both together stay below the client's 1.9 s
+EXIT_AFTER_CANCEL: Final = 3
+
+logger = logging.getLogger(__name__)
+
+
+class Pipeline(Protocol):
+    """Does the work of a run. It may offer `abandon()`.
+
+    `abandon()` deletes the unfinished files of the run in progress. It is called from another
+    thread, while `run` is stuck, just before the process ends.
+    """
+
+    def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Do everything and return the summary with "folder"; plain JSON values.
+
+        Raises:
+            CancelledError: `progress` said that the user cancelled.
+            EngineError: anything that the user can mend.
+        """
+        ...
+
+
+@dataclass(eq=False)
+class _ActiveJob:
+    """The job that was accepted and has not had its last word."""
+
+    id: str
+    settings: RunSettings
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Worker:
+    """Everything that one worker process remembers.
+
+    Args:
+        pipeline_factory: builds the pipeline; called in the main thread at the first run.
+        stdin: the private stream of messages from the client.
+        stdout: the private descriptor for messages to the client.
+        recent: the last lines of the log.
+    """
+
+    def __init__(
+        self,
+        pipeline_factory: Callable[[], Pipeline],
+        stdin: BinaryIO,
+        stdout: int,
+        recent: RecentLines,
+    ) -> None:
+        self._pipeline_factory = pipeline_factory
+        self._pipeline: Pipeline | None = None
+        self._stdin = stdin
+        self._channel = Channel(stdout, on_lost=self._end)
+        self._recent = recent
+        self._job: _ActiveJob | None = None
+        self._lock = threading.Lock()  # guards _job and the order of last words
+        self._accepted: queue.SimpleQueue[_ActiveJob] = queue.SimpleQueue()
+
+    def run_forever(self) -> None:
+        """Say `ready`, then run jobs until stdin ends; the process ends with it."""
+        self._channel.send(
+            protocol.READY,
+            protocol=protocol.PROTOCOL,
+            version=protocol.VERSION,
+            pid=os.getpid(),
+            python=platform.python_version(),
+        )
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        while True:
+            self._run(self._accepted.get())
+
+    # Main thread
+
+    def _run(self, job: _ActiveJob) -> None:
+        self._recent.forget()
+        logger.info("Job %s begins", job.id)
+        try:
+            summary = self._call_pipeline(job)
+            self._say_last(
+                job, protocol.DONE, folder=str(summary.get("folder", "")), summary=summary
+            )
+        except CancelledError:
+            self._say_last(job, protocol.CANCELLED)
+        except (Exception, SystemExit) as error:  # the one place that turns all into `failed`
+            self._fail(job, error)
+        gc.collect()  # a failed job may leave large arrays in reference cycles
+
+    def _call_pipeline(self, job: _ActiveJob) -> dict[str, Any]:
+        def listen(stage: str, fraction: float, detail: str, remaining_s: float | None) -> None:
+            self._channel.send(
+                protocol.PROGRESS,
+                job=job.id,
+                stage=stage,
+                fraction=float(fraction),
+                detail=detail,
+                remaining_s=remaining_s,
+            )
+
+        def note(text: str) -> None:
+            logger.info("Note: %s", text)
+            self._channel.send(protocol.NOTE, job=job.id, text=text)
+
+        if self._pipeline is None:
+            self._pipeline = self._pipeline_factory()
+        if job.cancelled.is_set():
+            raise CancelledError
+        return self._pipeline.run(job.settings, Progress(listen, job.cancelled.is_set, note))
+
+    def _fail(self, job: _ActiveJob, error: BaseException) -> None:
+        if job.cancelled.is_set():
+            # Whatever broke while everything was being stopped is not news for the user.
+            logger.info("Job %s ended with an error after cancel", job.id, exc_info=error)
+            self._say_last(job, protocol.CANCELLED)
+            return
+        reason = exception_to_error(error, job.settings)
+        logger.error("Job %s failed: %s", job.id, reason, exc_info=error)
+        self._say_last(
+            job, protocol.FAILED, error=reason.to_json(), log=self._recent.read_masked()
+        )
+
+    # Any thread
+
+    def _say_last(self, job: _ActiveJob, kind: str, **content: Any) -> None:  # noqa: ANN401
+        """Send the one last word of a job; a second one is dropped."""
+        with self._lock:
+            if self._job is not job:
+                return
+            self._channel.send(kind, job=job.id, **content)
+            self._job = None
+
+    def _end(self, exit_code: int = 0) -> None:
+        """Leave nothing behind and end the process, whatever the main thread does."""
+        kill_children()
+        self._abandon()
+        os._exit(exit_code)
+
+    def _abandon(self) -> None:
+        abandon = getattr(self._pipeline, "abandon", None)
+        if self._job is None or abandon is None:
+            return
+        # In a thread of its own: the end must come even if a lock or a slow disk holds this up.
+        thread = threading.Thread(target=abandon, name="abandon", daemon=True)
+        thread.start()
+        thread.join(ABANDON_LIMIT_S)
+
+    # Listening thread
+
+    def _listen(self) -> None:
+        try:
+            for line in self._stdin:
+                self._handle(line)
+        except OSError:
+            logger.info("The pipe from the parent process broke")
+        finally:
+            self._end()  # also after a bug: a worker that cannot hear must not stay
+
+    def _handle(self, line: bytes) -> None:
+        try:
+            message = protocol.decode(line.decode("utf-8", "replace"))
+        except (ValueError, RecursionError) as error:
+            logger.warning("Ignored a line that is no message: %s", error)
+            return
+        kind = message["type"]
+        if kind == protocol.RUN:
+            self._accept(str(message.get("job", "")), message.get("settings"))
+        elif kind == protocol.CANCEL:
+            self._cancel(str(message.get("job", "")))
+        elif kind == protocol.QUIT:
+            self._end()
+        else:
+            logger.warning("Ignored a message of unknown type %r", kind)
+
+    def _accept(self, job_id: str, values: object) -> None:
+        with self._lock:
+            busy_with = self._job
+        if busy_with is not None:
+            self._refuse(
+                job_id,
+                EngineError(
+                    ErrorCode.BUSY,
+                    f"The engine is still busy with another run ({busy_with.id}).",
+                    "Wait until it is done, or cancel it.",
+                ),
+            )
+            return
+        try:
+            settings = RunSettings.from_json(values if isinstance(values, dict) else {})
+            settings.check()
+        except EngineError as error:
+            self._refuse(job_id, error)
+            return
+        job = _ActiveJob(job_id, settings)
+        with self._lock:
+            self._job = job
+        self._accepted.put(job)
+
+    def _refuse(self, job_id: str, error: EngineError) -> None:
+        logger.warning("Job %s refused: %s", job_id, error)
+        self._channel.send(
+            protocol.FAILED, job=job_id, error=error.to_json(), log=self._recent.read_masked()
+        )
+
+    def _cancel(self, job_id: str) -> None:
+        with self._lock:
+            job = self._job
+        if job is None or job.id != job_id:
+            logger.info("Job %s is over, nothing to cancel", job_id)
+            return
+        job.cancelled.set()
+        timer = threading.Timer(CANCEL_GRACE_S, self._force_cancel, [job])
+        timer.daemon = True
+        timer.start()
+
+    # Timer thread
+
+    def _force_cancel(self, job: _ActiveJob) -> None:
+        """End the process if the job is stuck in a native call."""
+        with self._lock:
+            if self._job is not job:
+                return
+        logger.warning("Job %s did not stop within %s s; the worker ends", job.id, CANCEL_GRACE_S)
+        kill_children()
+        self._abandon()
+        self._say_last(job, protocol.CANCELLED)
+        os._exit(EXIT_AFTER_CANCEL)
+
+
+def serve(pipeline_factory: Callable[[], Pipeline]) -> None:
+    """Be a worker until stdin ends; does not return.
+
+    Args:
+        pipeline_factory: builds the pipeline; may import heavy libraries.
+    """
+    stdout = take_stdout()
+    stdin = take_stdin()
+    recent = start_logging()
+    faulthandler.enable(all_threads=False)  # a crash in native code leaves its place in the log
+    # Ctrl+C in Blender's terminal is for Blender; the parent decides when the worker ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The plain action of the system ends the process even inside a native call.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    Worker(pipeline_factory, stdin, stdout, recent).run_forever()

@@ -1,0 +1,160 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Compare the engine with recorded reference numbers: `python tests/check_golden.py DIR`.
+
+Runs in the engine's environment. Every .npz file under DIR is one fixture and gives one line:
+name, worst difference, pass, fail or not built. Exits with 1 if a fixture fails, with 2 if there
+is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+_TESTS = Path(__file__).resolve().parent
+sys.path[:0] = [path for path in (str(_TESTS.parent), str(_TESTS)) if path not in sys.path]
+
+import torch  # noqa: E402
+from golden_checks import function_checks, network_checks  # noqa: E402
+from golden_checks.fixture import (  # noqa: E402
+    Comparison,
+    Fixture,
+    FixtureError,
+    NetworkCache,
+    open_fixture,
+)
+
+from da3_blender.contract.errors import EngineError  # noqa: E402
+from da3_blender.network.presets import PRESETS  # noqa: E402
+
+PASS, FAIL, NOT_BUILT = "pass", "FAIL", "not built"
+
+Check = Callable[[Fixture, NetworkCache], Comparison]
+
+CHECKS: dict[str, Check] = {
+    "network": network_checks.check_network,
+    "strategies": network_checks.check_strategies,
+    "raypose": network_checks.check_ray_pose,
+    "api": network_checks.check_api,
+    "weights": function_checks.check_weights,
+    "embed": function_checks.check_embeddings,
+    "pose": function_checks.check_poses,
+    "refview": function_checks.check_reference_views,
+    "rays": function_checks.check_rays,
+    "align": function_checks.check_alignment,
+    "preprocess": function_checks.check_preprocess,
+}
+NOT_BUILT_KINDS = ("gs", "ply", "paths", "scale_sky")
+NOT_BUILT_VARIANTS = ("da3metric-large", "da3mono-large", "da3nested-giant-large")
+NOT_BUILT_FOLDERS = ("streaming", "benchmark")
+"""Their files carry no description; the folder tells what they are."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One line of the report."""
+
+    name: str
+    state: str
+    worst: float | None
+    note: str
+    seconds: float
+
+    def __str__(self) -> str:
+        """Return the line."""
+        number = "-" if self.worst is None else f"{self.worst:.1e}"
+        return f"{self.name:<34} {number:>8}  {self.state:<9} {self.seconds:6.1f} s  {self.note}"
+
+
+def check_fixture(path: Path, name: str, cache: NetworkCache) -> Outcome:
+    """Check one file; whatever is wrong with it becomes a failing line."""
+    start = time.perf_counter()
+    try:
+        fixture = open_fixture(path)
+        reason = find_missing_part(fixture)
+        if reason:
+            return Outcome(name, NOT_BUILT, None, reason, time.perf_counter() - start)
+        if fixture.kind not in CHECKS:
+            raise FixtureError(f"the kind {fixture.kind!r} is unknown")
+        variant = fixture.meta.get("variant")
+        if variant is not None and variant not in PRESETS:
+            raise FixtureError(f"the variant {variant!r} is unknown")
+        result = CHECKS[fixture.kind](fixture, cache)
+    except (FixtureError, EngineError) as error:
+        return Outcome(name, FAIL, None, str(error), time.perf_counter() - start)
+    except Exception as error:  # noqa: BLE001 - a damaged fixture may break a check anywhere
+        note = f"the check broke: {type(error).__name__}: {str(error).splitlines()[:1]}"
+        return Outcome(name, FAIL, None, note, time.perf_counter() - start)
+    state = FAIL if result.troubles else PASS
+    notes = [f"worst: {result.worst_name}"] if result.worst_name else []
+    note = "; ".join((*result.troubles[:4], *notes, *result.remarks))
+    return Outcome(name, state, result.worst, note, time.perf_counter() - start)
+
+
+def find_missing_part(fixture: Fixture) -> str:
+    """Return why a fixture cannot be checked yet; empty if it can."""
+    if not fixture.kind and fixture.path.parent.name in NOT_BUILT_FOLDERS:
+        return fixture.path.parent.name
+    if not fixture.kind:
+        raise FixtureError("the file has no description (meta with kind)")
+    if fixture.kind in NOT_BUILT_KINDS:
+        return f"kind {fixture.kind}"
+    variant = fixture.meta.get("variant")
+    return f"variant {variant}" if variant in NOT_BUILT_VARIANTS else ""
+
+
+def list_fixtures(folder: Path, pattern: str) -> list[Path]:
+    """Return the fixtures below a folder, those of one model side by side."""
+    paths = [
+        path
+        for path in sorted(folder.rglob("*.npz"))
+        if fnmatch.fnmatch(path.stem, pattern) or fnmatch.fnmatch(_name(path, folder), pattern)
+    ]
+    return sorted(paths, key=_model_of)
+
+
+def _model_of(path: Path) -> tuple[int, str]:
+    """Return a sort key: small models first, so that a failure shows early."""
+    try:
+        meta = open_fixture(path).meta
+    except FixtureError:
+        return (-1, "")
+    variant = str(meta.get("variant", ""))
+    order = list(PRESETS).index(variant) if variant in PRESETS and meta.get("seed") else -1
+    return (order, f"{meta.get('seed')} {meta.get('scale_rules')}")
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def main() -> int:
+    """Check all fixtures and print the report."""
+    parser = argparse.ArgumentParser(description=__doc__.split(":")[0])
+    parser.add_argument("folder", type=Path, help="folder with .npz fixtures")
+    parser.add_argument("--only", default="*", help="pattern of names, such as 'small_*'")
+    options = parser.parse_args()
+    torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
+    paths = list_fixtures(options.folder, options.only)
+    if not paths:
+        print(f"no fixtures match {options.only!r} in {options.folder}")
+        return 2
+    cache = NetworkCache()
+    outcomes = []
+    for path in paths:
+        outcomes.append(check_fixture(path, _name(path, options.folder), cache))
+        print(outcomes[-1], flush=True)
+    counts = {state: sum(o.state == state for o in outcomes) for state in (PASS, FAIL, NOT_BUILT)}
+    print(", ".join(f"{count} {state.lower()}" for state, count in counts.items()))
+    return 1 if counts[FAIL] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

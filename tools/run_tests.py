@@ -1,0 +1,80 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the test folders, each in the environment that it needs, and adds up what they say.
+
+Runs with any Python 3.11 or later; `make test` calls it after making the environments.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# environment -> what it runs; contract and addon code must work in both Blender versions
+RUNS = {
+    "engine": ["tests/test_architecture.py", "tests/contract", "tests/engine", "tests/worker"],
+    "blender-4.5": ["tests/contract", "tests/addon", "tests/packaging", "tests/end_to_end"],
+    "blender-5.2": ["tests/contract", "tests/addon", "tests/packaging"],
+}
+NO_TESTS_COLLECTED = 5
+_COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped)")
+
+
+def run(environment: str, paths: list[str], extra: list[str]) -> tuple[bool, dict[str, int]]:
+    """Run pytest in one environment; return whether all is well, and the counts."""
+    python = ROOT / ".env" / environment / "bin" / "python"
+    print(f"\n=== {environment}: {' '.join(paths)}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="da3-blender-") as user:
+        process = subprocess.Popen(
+            [python, "-P", "-m", "pytest", *paths, *extra],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "BLENDER_USER_RESOURCES": user,
+                "LIBGL_ALWAYS_SOFTWARE": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        last = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line if line.strip() else last
+        code = process.wait()
+    counts: dict[str, int] = {}
+    for number, word in _COUNT.findall(last):
+        counts[word.removesuffix("s")] = counts.get(word.removesuffix("s"), 0) + int(number)
+    return code in (0, NO_TESTS_COLLECTED) and counts.get("passed", 0) > 0, counts
+
+
+def main() -> None:
+    """Run everything; arguments go to pytest."""
+    all_well, total = True, {"passed": 0, "failed": 0, "skipped": 0}
+    for environment, paths in RUNS.items():
+        if not (ROOT / ".env" / environment / "stamp").exists():
+            print(f"\n=== {environment}: left out, its Python is not on this machine")
+            continue
+        present = [path for path in paths if (ROOT / path).exists()]
+        well, counts = run(environment, present, sys.argv[1:])
+        all_well &= well
+        total["passed"] += counts.get("passed", 0)
+        total["skipped"] += counts.get("skipped", 0)
+        total["failed"] += counts.get("failed", 0) + counts.get("error", 0)
+    if not all_well and not total["failed"]:
+        total["failed"] = 1  # a run that broke before its first test
+    print(f"\n{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    sys.exit(0 if all_well else 1)
+
+
+if __name__ == "__main__":
+    main()
