@@ -81,29 +81,41 @@ def check_fixture(path: Path, name: str, cache: NetworkCache) -> Outcome:
         reason = find_missing_part(fixture)
         if reason:
             return Outcome(name, NOT_BUILT, None, reason, time.perf_counter() - start)
-        if fixture.kind not in CHECKS:
-            raise FixtureError(f"the kind {fixture.kind!r} is unknown")
-        variant = fixture.meta.get("variant")
-        if variant is not None and variant not in PRESETS:
-            raise FixtureError(f"the variant {variant!r} is unknown")
-        result = CHECKS[fixture.kind](fixture, cache)
+        result = find_check(fixture)(fixture, cache)
     except (FixtureError, EngineError) as error:
         return Outcome(name, FAIL, None, str(error), time.perf_counter() - start)
     except Exception as error:  # noqa: BLE001 - a damaged fixture may break a check anywhere
-        note = f"the check broke: {type(error).__name__}: {str(error).splitlines()[:1]}"
+        reason = str(error).strip().split("\n")[0]
+        note = f"the check broke: {type(error).__name__}: {reason}"
         return Outcome(name, FAIL, None, note, time.perf_counter() - start)
+    if not result.compared:
+        result.troubles.append("the fixture holds nothing to compare")
     state = FAIL if result.troubles else PASS
     notes = [f"worst: {result.worst_name}"] if result.worst_name else []
     note = "; ".join((*result.troubles[:4], *notes, *result.remarks))
     return Outcome(name, state, result.worst, note, time.perf_counter() - start)
 
 
+def find_check(fixture: Fixture) -> Check:
+    """Return the comparison for a fixture's kind; raises FixtureError if there is none."""
+    variant = fixture.meta.get("variant")
+    if fixture.kind not in CHECKS:
+        msg = f"the kind {fixture.kind!r} is unknown"
+        raise FixtureError(msg)
+    if variant is not None and variant not in PRESETS:
+        msg = f"the variant {variant!r} is unknown"
+        raise FixtureError(msg)
+    return CHECKS[fixture.kind]
+
+
 def find_missing_part(fixture: Fixture) -> str:
     """Return why a fixture cannot be checked yet; empty if it can."""
-    if not fixture.kind and fixture.path.parent.name in NOT_BUILT_FOLDERS:
-        return fixture.path.parent.name
+    folder = fixture.path.resolve().parent.name
+    if not fixture.kind and folder in NOT_BUILT_FOLDERS:
+        return folder
     if not fixture.kind:
-        raise FixtureError("the file has no description (meta with kind)")
+        msg = "the file has no description (meta with kind)"
+        raise FixtureError(msg)
     if fixture.kind in NOT_BUILT_KINDS:
         return f"kind {fixture.kind}"
     variant = fixture.meta.get("variant")
@@ -144,15 +156,15 @@ def main() -> int:
     torch.set_num_threads(min(torch.get_num_threads(), os.cpu_count() or 1))
     paths = list_fixtures(options.folder, options.only)
     if not paths:
-        print(f"no fixtures match {options.only!r} in {options.folder}")
+        print(f"no fixtures match {options.only!r} in {options.folder}")  # noqa: T201
         return 2
     cache = NetworkCache()
     outcomes = []
     for path in paths:
         outcomes.append(check_fixture(path, _name(path, options.folder), cache))
-        print(outcomes[-1], flush=True)
+        print(outcomes[-1], flush=True)  # noqa: T201 - the report is the program's output
     counts = {state: sum(o.state == state for o in outcomes) for state in (PASS, FAIL, NOT_BUILT)}
-    print(", ".join(f"{count} {state.lower()}" for state, count in counts.items()))
+    print(", ".join(f"{count} {state.lower()}" for state, count in counts.items()))  # noqa: T201
     return 1 if counts[FAIL] else 0
 
 

@@ -18,7 +18,7 @@ from ..contract.errors import EngineError, ErrorCode
 from .deaths import explain_death, explain_failed_start, explain_launch_error
 from .job import Job, JobState
 from .leftovers import list_missing_parents, remove_leftovers
-from .masking import mask_private
+from ..contract.masking import mask_private
 from .process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -183,7 +183,8 @@ class EngineClient:
 
     def _greet(self, message: dict[str, Any]) -> bool:
         if message.get("protocol") == protocol.PROTOCOL:
-            self._worker_pid = int(message.get("pid") or 0)
+            pid = message.get("pid")  # a launcher on Windows has another pid than the worker
+            self._worker_pid = pid if isinstance(pid, int) else self._process_pid()
             logger.info("Engine %s ready, pid %s", message.get("version"), self._worker_pid)
             self._send_run()
             return True
@@ -194,6 +195,9 @@ class EngineClient:
             "Restart Blender after an update, so that both are of the same version.",
         )
         return self._stop_worker(error)
+
+    def _process_pid(self) -> int:
+        return 0 if self._process is None else self._process.pid
 
     def _check_clocks(self) -> bool:
         if self._process is None:
@@ -242,9 +246,7 @@ class EngineClient:
         except EngineError as error:
             job.fail(error)
             return True
-        self._run_line = protocol.encode(
-            protocol.RUN, job=job.id, settings=job.settings.to_json()
-        )
+        self._run_line = protocol.encode(protocol.RUN, job=job.id, settings=job.settings.to_json())
         return False
 
     def _end_job(self, error: EngineError | None) -> bool:

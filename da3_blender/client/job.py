@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..contract import protocol
 from ..contract.errors import EngineError
@@ -92,14 +92,13 @@ class Job:
         elif kind == protocol.DONE:
             self._finish(message)
         elif kind == protocol.FAILED:
-            error = message.get("error")
-            self.fail(EngineError.from_json(error if isinstance(error, dict) else {}))
+            self.fail(EngineError.from_json(_as_object(message.get("error"))))
         elif kind == protocol.CANCELLED:
             self.end(JobState.CANCELLED)
         else:
             return False
-        log = message.get("log")
-        if isinstance(log, list):
+        log: list[object] = message.get("log") or []
+        if log:
             self.log_tail = [str(line) for line in log]
         return True
 
@@ -126,9 +125,8 @@ class Job:
         self.remaining_s = float(remaining) if isinstance(remaining, (int, float)) else None
 
     def _finish(self, message: dict[str, Any]) -> None:
-        summary = message.get("summary")
         folder = str(message.get("folder", ""))
-        self.summary = {**(summary if isinstance(summary, dict) else {}), "folder": folder}
+        self.summary = {**_as_object(message.get("summary")), "folder": folder}
         self.fraction = 1.0
         if self.state is JobState.CANCELLING:
             # The user said stop, so nothing is built; but the result is complete and stays.
@@ -136,3 +134,8 @@ class Job:
             self.end(JobState.CANCELLED)
         else:
             self.end(JobState.DONE)
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    """Return a JSON object as it is, and an empty one in place of anything else."""
+    return cast(dict[str, Any], value) if isinstance(value, dict) else {}

@@ -47,9 +47,7 @@ def find_engine_python(preferred: str, user_folder: Path | None) -> Path:
     elif user_folder is not None:
         place = user_folder / "engine"
     else:
-        raise EngineError(
-            ErrorCode.ENGINE_MISSING, "No Python is set for the engine.", _SET_PYTHON
-        )
+        raise EngineError(ErrorCode.ENGINE_MISSING, "No Python is set for the engine.", _SET_PYTHON)
     python = place
     if place.is_dir():
         python = _find_executable(place, _PYTHON_IN_ENVIRONMENT) or place
@@ -58,9 +56,7 @@ def find_engine_python(preferred: str, user_folder: Path | None) -> Path:
             ErrorCode.ENGINE_MISSING, f"There is no Python in the folder {place}.", _SET_PYTHON
         )
     if not python.is_file():
-        raise EngineError(
-            ErrorCode.ENGINE_MISSING, f"There is no engine at {place}.", _SET_PYTHON
-        )
+        raise EngineError(ErrorCode.ENGINE_MISSING, f"There is no engine at {place}.", _SET_PYTHON)
     if not os.access(python, os.X_OK):
         raise EngineError(
             ErrorCode.ENGINE_MISSING,

@@ -11,19 +11,16 @@ import shutil
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from ..contract.result_folder import name_work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _ATTEMPTS: Final = 10
 _PAUSE_S: Final = 0.2
-
-
-def work_folder(output: Path, pid: int) -> Path:
-    """Return the hidden folder in which `ResultWriter` of that process collects a result."""
-    return output.with_name(f".{output.name}.{pid}.part")
 
 
 def list_missing_parents(output: Path) -> list[Path]:
@@ -42,10 +39,9 @@ def remove_leftovers(output: Path, pid: int, made: Sequence[Path]) -> None:
         pid: of the worker.
         made: parents that were missing before the job, innermost first.
     """
-    if not _remove(work_folder(output, pid), made):
-        threading.Thread(
-            target=_keep_removing, args=(work_folder(output, pid), made), daemon=True
-        ).start()
+    folder = name_work_folder(output, pid)
+    if not _remove(folder, made):
+        threading.Thread(target=_keep_removing, args=(folder, made), daemon=True).start()
 
 
 def _keep_removing(folder: Path, made: Sequence[Path]) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..contract import protocol
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 LOG_LINES: Final = 200
 _DRAIN_LIMIT_S: Final = 0.5  # a stray grandchild may hold the pipes open after the worker's end
-_CLOSE: Final = None  # in the queue of lines to write: close stdin
 
 
 class WorkerProcess:
@@ -44,7 +44,7 @@ class WorkerProcess:
         flags = 0
         if sys.platform == "win32":
             flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - the user chose the program
             list(command),
             env=environment,
             stdin=subprocess.PIPE,
@@ -59,7 +59,7 @@ class WorkerProcess:
         self.began_s = time.monotonic()
         self._exit_seen_s: float | None = None
         self._messages: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._to_write: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._to_write: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # None closes stdin
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self._log_lock = threading.Lock()
         pipes = self._process
@@ -120,7 +120,7 @@ class WorkerProcess:
 
     def release(self) -> None:
         """Let go of a process that has ended: its pipes, and children that outlived it."""
-        self._to_write.put(_CLOSE)
+        self._to_write.put(None)
         self._kill_group()
 
     def close(self, patience_s: float) -> None:
@@ -129,7 +129,7 @@ class WorkerProcess:
         Args:
             patience_s: seconds to wait after each step.
         """
-        self._to_write.put(_CLOSE)
+        self._to_write.put(None)
         for step in (None, self._process.terminate, self.kill):
             if step is not None:
                 step()
@@ -168,15 +168,16 @@ class WorkerProcess:
     def _write(self, stream: TextIO) -> None:
         # The worker may be gone: its end is noticed by its exit code.
         with suppress(OSError), stream:
-            while (line := self._to_write.get()) is not _CLOSE:
+            while (line := self._to_write.get()) is not None:
                 stream.write(line)
                 stream.flush()
 
 
 def _kill_tree_windows(pid: int) -> None:
+    program = Path(os.environ.get("SYSTEMROOT", "C:/Windows"), "System32", "taskkill.exe")
     with suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(pid)],
+        subprocess.run(  # noqa: S603 - a program of the system
+            [str(program), "/F", "/T", "/PID", str(pid)],
             capture_output=True,
             timeout=2,
             check=False,

@@ -11,7 +11,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from ..contract.protocol import PROTOCOL, VERSION
-from .masking import mask_private
+from ..contract.masking import mask_private
 
 if TYPE_CHECKING:
     from .job import Job

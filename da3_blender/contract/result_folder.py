@@ -67,6 +67,11 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def name_work_folder(folder: Path, pid: int) -> Path:
+    """Return the hidden folder in which the process `pid` collects the result for `folder`."""
+    return folder.with_name(f".{folder.name}.{pid}.part")
+
+
 class ResultWriter:
     """Collects one result in a hidden folder and moves it into place when it is complete.
 
@@ -92,7 +97,7 @@ class ResultWriter:
                 "Choose an empty or new results folder; nothing of yours is overwritten.",
             )
         self._made = [p for p in folder.parents if not p.exists()]
-        self.work = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        self.work = name_work_folder(folder, os.getpid())
         with translate_disk_errors(folder):
             shutil.rmtree(self.work, ignore_errors=True)
             self.work.mkdir(parents=True)
@@ -131,11 +136,16 @@ class ResultWriter:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self.work / MANIFEST)
-            if is_result(self.folder):
-                shutil.rmtree(self.folder)
-            elif self.folder.exists():
-                self.folder.rmdir()
-            self.work.rename(self.folder)
+            old = self.work.with_suffix(".old")  # kept until the new result is in place
+            if self.folder.exists():
+                self.folder.rename(old)
+            try:
+                self.work.rename(self.folder)
+            except OSError:
+                if old.exists():
+                    old.rename(self.folder)
+                raise
+        shutil.rmtree(old, ignore_errors=True)
 
     def discard(self) -> None:
         """Remove everything that was written, and parent folders that this writer made."""

@@ -20,6 +20,7 @@ _FEWEST_VIEWS_FOR_CONSENSUS = 10
 _CONSENSUS_ROUNDS = 10
 _CONSENSUS_SEED = 42
 _FEWEST_VIEWS_FOR_FIT = 3
+_PLANE_DIMENSIONS = 2
 
 
 class Similarity(NamedTuple):
@@ -87,7 +88,7 @@ def fit_similarity(reference: Array, estimate: Array) -> Similarity | None:
     mean_y, mean_x = y.mean(axis=0), x.mean(axis=0)
     variance = np.square(x - mean_x).sum() / len(x)
     u, d, vt = np.linalg.svd((y - mean_y).T @ (x - mean_x) / len(x))
-    if np.count_nonzero(d > _LEAST_SINGULAR_VALUE) < 2:  # noqa: PLR2004
+    if np.count_nonzero(d > _LEAST_SINGULAR_VALUE) < _PLANE_DIMENSIONS:
         return None
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = (u * sign) @ vt
@@ -182,6 +183,6 @@ def _fit_from_orientations(reference: Array, estimate: Array) -> Similarity:
     mean_y, mean_x = reference[:, :3, 3].mean(axis=0), estimate[:, :3, 3].mean(axis=0)
     spread_y = np.linalg.norm(reference[:, :3, 3] - mean_y)
     spread_x = np.linalg.norm(estimate[:, :3, 3] - mean_x)
-    has_spread = min(spread_x, spread_y) > 1e-9 * max(1.0, np.linalg.norm(mean_x))  # noqa: PLR2004
+    has_spread = min(spread_x, spread_y) > 1e-9 * max(1.0, np.linalg.norm(mean_x))
     scale = float(spread_y / spread_x) if has_spread else 1.0
     return Similarity(scale, rotation, mean_y - scale * rotation @ mean_x)

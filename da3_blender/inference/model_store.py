@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -28,8 +28,12 @@ from huggingface_hub.utils import tqdm
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from .model_table import CONFIG_FILE, WEIGHTS_FILE, ModelEntry, get_model
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _SPARE_BYTES = 200_000_000
 """Free space that a download must leave on the disk."""
+_NO_ACCESS = (401, 403)
 _BY_HAND = "Or download the file by hand from https://huggingface.co/{} and choose its folder."
 
 
@@ -89,7 +93,7 @@ def download_checkpoint(
 
     Raises:
         EngineError: no permission on the side of the hub, no such file, no route, no space.
-        CancelledError: `is_cancelled` said so; a later call continues where this one stopped.
+        CancelledError: `is_cancelled` said so; nothing of the file is kept.
     """
     entry = get_model(model_id)
     _check_space(entry, Path(cache_dir or constants.HF_HUB_CACHE))
@@ -188,13 +192,13 @@ def _explain(error: Exception, entry: ModelEntry) -> EngineError:
         trouble, hint = "The hub cannot be reached", f"Check the connection. {by_hand}"
     elif isinstance(error, GatedRepoError):
         trouble, hint = "The hub asks for an agreement", f"Accept it on the model's page. {by_hand}"
-    elif isinstance(error, RepositoryNotFoundError):
+    elif isinstance(error, RepositoryNotFoundError) or _get_status(error) in _NO_ACCESS:
         # the hub answers 401 for what is private and for what does not exist
         trouble, hint = "The hub does not give access", f"Check HF_ENDPOINT and HF_TOKEN. {by_hand}"
     elif isinstance(error, EntryNotFoundError):
         trouble, hint = "The hub has no such file", f"Check HF_ENDPOINT. {by_hand}"
-    elif isinstance(error, HfHubHTTPError) and error.response is not None:
-        trouble = f"The hub answered with status {error.response.status_code}"
+    elif _get_status(error):
+        trouble = f"The hub answered with status {_get_status(error)}"
         hint = f"Try again later. {by_hand}"
     else:
         reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
@@ -202,3 +206,9 @@ def _explain(error: Exception, entry: ModelEntry) -> EngineError:
     return EngineError(
         ErrorCode.DOWNLOAD_FAILED, f"{trouble}: {entry.repository}, {entry.model_id}.", hint
     )
+
+
+def _get_status(error: Exception) -> int:
+    """Return the status code of an answer of the hub, 0 for other errors."""
+    has_answer = isinstance(error, HfHubHTTPError) and error.response is not None
+    return error.response.status_code if has_answer else 0

@@ -26,9 +26,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(mark in text for mark in _MARKS)
 
 
-def explain_out_of_memory(
-    views: int, size: tuple[int, int], device: torch.device
-) -> EngineError:
+def explain_out_of_memory(views: int, size: tuple[int, int], device: torch.device) -> EngineError:
     """Make the error that tells the user which numbers to try.
 
     Args:

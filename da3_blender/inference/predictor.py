@@ -8,7 +8,7 @@ Runs in the engine.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..network.any_view import AnyViewNetwork, ForwardOptions, NetworkOutput
 from ..network.pose_encoding import encoding_to_cameras
-from ..network.presets import AnyViewPreset
 from ..network.reference_view import STRATEGIES
 from ..network.work import count_network
 from .given_cameras import align_cameras, invert_rigid, normalise_cameras, transform_cameras
@@ -26,6 +25,9 @@ from .precision import cast_backbone, choose_dtype
 from .preprocess import PreparedViews, prepare_views
 from .progress import IsCancelled, OnProgress, StepReporter
 from .ray_pose import FACTORISATIONS, estimate_cameras_from_rays
+
+if TYPE_CHECKING:
+    from ..network.presets import AnyViewPreset
 
 Array = np.ndarray
 
@@ -195,21 +197,23 @@ class Predictor:
             ("ray factorisation", options.ray_factorisation, FACTORISATIONS),
         ):
             if value not in known:
-                raise _invalid(f"There is no {name} {value!r}.", f"Use one of {', '.join(known)}.")
+                msg = f"There is no {name} {value!r}."
+                raise _invalid(msg, f"Use one of {', '.join(known)}.")
         for layer in options.export_layers:
             if not 0 <= layer < depth:
-                raise _invalid(
-                    f"{self.preset.name} has no layer {layer}.", f"Use 0 to {depth - 1}."
-                )
+                msg = f"{self.preset.name} has no layer {layer}."
+                raise _invalid(msg, f"Use 0 to {depth - 1}.")
         if options.w2c is None:
             if options.K_original is not None:
+                msg = "There are intrinsics without extrinsics, which the network cannot use."
                 raise _invalid(
-                    "There are intrinsics without extrinsics, which the network cannot use.",
+                    msg,
                     "Give both, or neither.",
                 )
             return None
         if options.K_original is None:
-            raise _invalid("There are extrinsics without intrinsics.", "Give both, or neither.")
+            msg = "There are extrinsics without intrinsics."
+            raise _invalid(msg, "Give both, or neither.")
         return _check_cameras(np.asarray(options.w2c), np.asarray(options.K_original), views)
 
     def _run(

@@ -26,6 +26,7 @@ RESIZE_METHODS = (
 )
 """upper/lower: the longer/shorter side gets the resolution; resize/crop: how to reach 14s."""
 
+_PICTURE_AXES = 3
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _STD = np.array([0.229, 0.224, 0.225], np.float32)
 
@@ -99,7 +100,8 @@ def _check(images: list[Array], resolution: int, method: str) -> None:
     if not images:
         raise EngineError(ErrorCode.INPUT_EMPTY, "There are no images.", "Add at least one.")
     for index, image in enumerate(images):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:  # noqa: PLR2004
+        is_picture = image.ndim == _PICTURE_AXES and image.shape[-1] == len(_MEAN) and image.size
+        if not is_picture or image.dtype != np.uint8:
             raise EngineError(
                 ErrorCode.INPUT_UNREADABLE,
                 f"Image {index} has shape {image.shape} and type {image.dtype}.",

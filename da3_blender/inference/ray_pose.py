@@ -114,13 +114,15 @@ def estimate_cameras_from_rays(
     if ransac_draws is None:
         ransac_draws = draw_hypotheses(count_candidates(len(points)), generator)
     poses, focals, centres = [], [], []
-    for view, (ray, weight) in enumerate(zip(rays.flatten(1, 2), confidence.flatten(1), strict=True)):
+    pairs = zip(rays.flatten(1, 2), confidence.flatten(1), strict=True)
+    for view, (ray, weight) in enumerate(pairs):
         targets, weights = _make_targets(ray[:, :3], weight)
         homography = _fit_homography(points, targets, weights, ransac_draws, generator)
-        origin = (weights[:, None].double() * ray[:, 3:].double()).sum(0) / weights.double().sum()
+        share = weights.cpu().double()
+        share /= share.sum()
         pose = torch.eye(4, dtype=torch.float64)
         pose[:3, :3], focal, centre = _split_homography(homography, factorisation)
-        pose[:3, 3] = origin.cpu()
+        pose[:3, 3] = share @ ray[:, 3:].cpu().double()
         if not (pose.isfinite().all() and focal.isfinite().all() and centre.isfinite().all()):
             raise EngineError(
                 ErrorCode.CAMERAS_NOT_FOUND,
@@ -134,7 +136,7 @@ def estimate_cameras_from_rays(
 
 
 def make_grid_points(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Return the cell centres of a grid over the square from -1 to 1, (rows*columns, 2), x first."""
+    """Return cell centres of a grid over the square from -1 to 1: (rows*columns, 2), x first."""
     x = (2 * torch.arange(columns, device=device) + 1) / columns - 1
     y = (2 * torch.arange(rows, device=device) + 1) / rows - 1
     return torch.cartesian_prod(y, x).flip(-1)

@@ -73,7 +73,7 @@ def _average_blocks(image: Array, down: int, across: int) -> Array:
     for row in range(down):
         total += image[row::down]
     total = sum(total[:, column::across] for column in range(across))
-    if down == across == 2:  # noqa: PLR2004
+    if (down, across) == (2, 2):
         return ((total + 2) >> 2).astype(np.uint8)
     return np.rint(total.astype(np.float32) * np.float32(1 / (down * across))).astype(np.uint8)
 

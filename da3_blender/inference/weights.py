@@ -46,6 +46,8 @@ _SHARED_NORM_STORED = "head.scratch.output_conv2_aux.0.2."
 """The files hold the shared norm once, under the first stack; the live stack is the last."""
 
 _FLOAT_TYPES = ("F32", "F16", "BF16")
+_LENGTH_BYTES = 8
+"""A safetensors file starts with the length of its header."""
 _MOST_HEADER_BYTES = 100_000_000
 _NAMED_KEYS = 3
 _REMEDY = "Delete the file and download the model again."
@@ -120,8 +122,8 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
         )
     size = path.stat().st_size
     with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0  # noqa: PLR2004
+        start = file.read(_LENGTH_BYTES)
+        length = struct.unpack("<Q", start)[0] if len(start) == _LENGTH_BYTES else 0
         if start.lstrip()[:1] == b"<":
             raise _wrong(path, "is a web page, not a checkpoint")
         if start.startswith(b"version "):
@@ -129,6 +131,8 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
         if not 0 < length <= _MOST_HEADER_BYTES:
             raise _wrong(path, "is not a safetensors file")
         text = file.read(length)
+    if text and not text.startswith(b"{"):
+        raise _wrong(path, "is not a safetensors file")
     if len(text) < length:
         raise _wrong(path, f"is cut short: it has only {size} bytes")
     try:
@@ -141,7 +145,7 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
         }
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise _wrong(path, "is not a safetensors file") from error
-    wanted = 8 + length + end
+    wanted = _LENGTH_BYTES + length + end
     if size != wanted:
         trouble = "is cut short" if size < wanted else "has bytes to spare"
         raise _wrong(path, f"{trouble}: {size} bytes where {wanted} belong")

@@ -1,6 +1,11 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The input: photos, image sequences and videos to upright 8-bit sRGB pictures.
+"""The input: photos, image sequences and videos as upright 8-bit sRGB pictures.
 
-Runs in the engine. Start at `opening.open_source`.
+Runs in the engine.
 """
+
+from .opening import open_source
+from .saving import save_photo
+
+__all__ = ["open_source", "save_photo"]

@@ -14,12 +14,17 @@ import struct
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _TAIL_BYTES: Final = 65_536
 _JPEG_END: Final = b"\xff\xd9"
 _JPEG_SCAN: Final = 0xDA
 _JPEG_BARE_MARKERS: Final = (0x01, 0xD8, 0xFF, *range(0xD0, 0xD8))
+_BMP_PLAIN: Final = (0, 3)  # no compression, without and with bit masks
+_TIFF_OFFSETS: Final = (273, 324)  # of strips, of tiles
+_TIFF_LENGTHS: Final = (279, 325)
+_TIFF_INTEGERS: Final = {3: "H", 4: "I"}
 _EXR_LINES_PER_CHUNK: Final = (1, 1, 1, 16, 32, 16, 32, 32, 32, 256)
 _EXR_NOT_PLAIN: Final = 0x200 | 0x800 | 0x1000  # tiled, deep, several parts
 
@@ -33,20 +38,13 @@ def is_cut_off(path: Path) -> bool:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(32)
+        check = next(
+            (check for where, magic, check in _CHECKS if head[where:].startswith(magic)), None
+        )
         try:
-            if head[:2] == b"\xff\xd8":
-                return _is_jpeg_cut_off(file, size)
-            if head[:8] == b"\x89PNG\r\n\x1a\n":
-                return _is_png_cut_off(file, size)
-            if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-                return struct.unpack("<I", head[4:8])[0] + 8 > size
-            if head[4:8] == b"ftyp":
-                return _is_heic_cut_off(file, size)
-            if head[:4] == b"\x76\x2f\x31\x01":
-                return _is_exr_cut_off(file, size)
+            return check is not None and check(file, size)
         except struct.error:  # the file ends inside a header
             return True
-    return False
 
 
 def _is_jpeg_cut_off(file: BinaryIO, size: int) -> bool:
@@ -129,8 +127,64 @@ def _is_exr_cut_off(file: BinaryIO, size: int) -> bool:
     return file.tell() + 8 + struct.unpack("<iI", file.read(8))[1] > size
 
 
+def _is_bmp_cut_off(file: BinaryIO, size: int) -> bool:
+    file.seek(10)
+    offset, header, width, height, _, bits, packing = struct.unpack("<IIiiHHI", file.read(24))
+    if header < 40 or packing not in _BMP_PLAIN:  # noqa: PLR2004 - the oldest form, or compressed
+        return False
+    row = (abs(width) * bits + 31) // 32 * 4
+    return offset + row * abs(height) > size
+
+
+def _is_tiff_cut_off(file: BinaryIO, size: int) -> bool:
+    """Look where the first directory and its strips or tiles lie; big TIFF is not looked at."""
+    file.seek(0)
+    order = "<" if file.read(2) == b"II" else ">"
+    file.seek(struct.unpack(f"{order}HI", file.read(6))[1])
+    entries = struct.unpack(f"{order}H", file.read(2))[0]
+    arrays: dict[int, list[int]] = {}
+    for entry in struct.iter_unpack(f"{order}HHI4s", file.read(12 * entries)):
+        tag, kind, count, value = entry
+        if tag in _TIFF_OFFSETS + _TIFF_LENGTHS and kind in _TIFF_INTEGERS:
+            arrays[tag] = _read_tiff_array(file, order, _TIFF_INTEGERS[kind], count, value)
+    for offsets, lengths in zip(_TIFF_OFFSETS, _TIFF_LENGTHS, strict=True):
+        pairs = zip(arrays.get(offsets, []), arrays.get(lengths, []), strict=False)
+        if any(offset + length > size for offset, length in pairs):
+            return True
+    return False
+
+
+def _read_tiff_array(file: BinaryIO, order: str, code: str, count: int, value: bytes) -> list[int]:
+    layout = f"{order}{count}{code}"
+    needed = struct.calcsize(layout)
+    if needed > len(value):  # does not fit into the entry, which tells the place instead
+        back = file.tell()
+        file.seek(struct.unpack(f"{order}I", value)[0])
+        value = file.read(needed)
+        file.seek(back)
+    return list(struct.unpack(layout, value[:needed]))
+
+
+def _is_webp_cut_off(file: BinaryIO, size: int) -> bool:
+    file.seek(4)
+    return struct.unpack("<I", file.read(4))[0] + 8 > size
+
+
 def _read_exr_text(file: BinaryIO) -> bytes:
     text = bytearray()
     while (byte := file.read(1)) not in (b"\0", b""):
         text += byte
     return bytes(text)
+
+
+# where in the file, what stands there, how to look
+_CHECKS: Final[tuple[tuple[int, bytes, Callable[[BinaryIO, int], bool]], ...]] = (
+    (0, b"\xff\xd8", _is_jpeg_cut_off),
+    (0, b"\x89PNG\r\n\x1a\n", _is_png_cut_off),
+    (8, b"WEBP", _is_webp_cut_off),
+    (4, b"ftyp", _is_heic_cut_off),
+    (0, b"BM", _is_bmp_cut_off),
+    (0, b"II*\0", _is_tiff_cut_off),
+    (0, b"MM\0*", _is_tiff_cut_off),
+    (0, b"\x76\x2f\x31\x01", _is_exr_cut_off),
+)

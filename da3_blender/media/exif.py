@@ -57,7 +57,10 @@ class ExifFacts(NamedTuple):
 
 
 def read_exif(picture: Image.Image) -> ExifFacts:
-    """Read EXIF of an opened picture; damaged EXIF counts as none."""
+    """Read EXIF of an opened picture, not its pixels; damaged EXIF counts as none."""
+    # For a PNG, Pillow would decode the pixels to look behind them, and hide that they are broken.
+    if picture.format == "PNG" and "exif" not in picture.info:
+        return ExifFacts()
     try:
         top = picture.getexif()
         inner = top.get_ifd(ExifTags.IFD.Exif)
@@ -80,7 +83,9 @@ def read_exif(picture: Image.Image) -> ExifFacts:
         pixels_per_mm=per_unit / unit_mm if per_unit and unit_mm else None,
         exif_size=(width, height) if width and height else None,
         maker=maker,
-        label=_join_label(maker, _to_text(tags.get(base.Model)), _to_text(tags.get(base.LensModel))),
+        label=_join_label(
+            maker, _to_text(tags.get(base.Model)), _to_text(tags.get(base.LensModel))
+        ),
     )
 
 

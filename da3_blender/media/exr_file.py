@@ -7,6 +7,7 @@ Runs in the engine.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ import OpenEXR
 from .unusable import UnusableFile, describe_os_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -84,15 +85,69 @@ def read_exr(path: Path) -> NDArray[np.float32]:
         target, source = _overlap(part.header)
         for axis, name in enumerate(layer.channels):
             if planes[name] is None or planes[name].ndim != 2:  # noqa: PLR2004 - deep data
-                raise UnusableFile(f"its channel {name} holds no flat picture")
+                raise UnusableFile(reason=f"its channel {name} holds no flat picture")
             picture[(*target, axis)] = planes[name][source]
     np.nan_to_num(picture, copy=False, nan=0.0, posinf=_BRIGHTEST, neginf=0.0)
     return np.clip(picture, 0.0, _BRIGHTEST, out=picture)
 
 
-class _open:  # noqa: N801 - used as a function
-    """Open an EXR file and translate what the library raises, also in the body."""
+@contextmanager
+def _open(path: Path, *, header_only: bool) -> Iterator[OpenEXR.File]:
+    try:
+        with OpenEXR.File(str(path), separate_channels=True, header_only=header_only) as file:
+            if not file.parts:  # the library drops parts whose pixels it cannot read
+                raise UnusableFile(reason="its pixels are damaged or cut off")
+            yield file
+    except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise UnusableFile(reason=f"it is no readable EXR file ({error})") from error
 
-    def __init__(self, path: Path, *, header_only: bool) -> None:
-        self._path = path
-        self._header_only = header_only
+
+def _find_layer(parts: Sequence[OpenEXR.Part]) -> ExrLayer:
+    found: list[tuple[int, int, tuple[str, str, str]]] = []
+    for index, part in enumerate(parts):
+        names = [channel.name for channel in part.header["channels"]]
+        part_name = str(part.header.get("name", ""))
+        found.extend(
+            (_rank_layer(layer, part_name), index, channels)
+            for layer, channels in _find_pictures(names)
+        )
+    if not found:
+        raise UnusableFile(reason="it has no R, G, B or Y channels")
+    _, index, channels = min(found, key=lambda item: item[:2])
+    (left, top), (right, bottom) = parts[index].header["displayWindow"]
+    return ExrLayer(index, channels, int(right) - int(left) + 1, int(bottom) - int(top) + 1)
+
+
+def _find_pictures(names: Iterable[str]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Yield (layer name, channel names) for each complete set of colour channels."""
+    layers: dict[str, dict[str, str]] = {}
+    for name in names:
+        layer, _, channel = name.rpartition(".")
+        layers.setdefault(layer, {})[channel.upper()] = name
+    for layer, channels in layers.items():
+        if {"R", "G", "B"} <= channels.keys():
+            yield layer, (channels["R"], channels["G"], channels["B"])
+        elif "Y" in channels and not {"X", "Z"} & channels.keys():  # X, Y, Z is a vector pass
+            yield layer, (channels["Y"],) * 3
+
+
+def _rank_layer(layer: str, part_name: str) -> int:
+    """Return 0 for the plain picture, then the usual names of the final one, then the rest."""
+    if not layer and part_name.lower() in ("", "rgba", "rgb"):
+        return 0
+    last = (layer or part_name).lower().rpartition(".")[2]
+    return _LAYER_ORDER.index(last) + 1 if last in _LAYER_ORDER else len(_LAYER_ORDER) + 1
+
+
+def _overlap(header: dict[str, Any]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return rows and columns of the display window, and the same of the data window."""
+    display_low, display_high = (np.asarray(corner) for corner in header["displayWindow"])
+    data_low, data_high = (np.asarray(corner) for corner in header["dataWindow"])
+    low = np.maximum(display_low, data_low)
+    high = np.maximum(np.minimum(display_high, data_high) + 1, low)
+
+    def to_slices(origin: NDArray[np.integer]) -> tuple[slice, slice]:
+        (x0, y0), (x1, y1) = low - origin, high - origin
+        return slice(int(y0), int(y1)), slice(int(x0), int(x1))
+
+    return to_slices(display_low), to_slices(data_low)

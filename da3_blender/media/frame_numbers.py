@@ -7,6 +7,7 @@ Runs in the engine.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -43,23 +44,28 @@ def number_frames(paths: Sequence[Path]) -> dict[Path, int]:
     Raises:
         EngineError: INPUT_MISMATCH; a name has no number or does not fit, or a number repeats.
     """
-    first_runs = split_runs(paths[0].name)
-    if not first_runs:
-        raise _misfit(f"{to_printable(paths[0].name)} has no number in its name")
+    digits = _read_digits(paths)
+    return dict(sorted(((path, int(text)) for path, text in digits.items()), key=lambda i: i[1]))
+
+
+def _read_digits(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return the digits of each frame number: of the last run in which all names differ."""
+    runs = split_runs(paths[0].name)
+    if not runs:
+        raise _misfit(what=f"{to_printable(paths[0].name)} has no number in its name")
     trouble = ""
-    for pattern in reversed(first_runs):
-        numbers: dict[Path, int] = {}
-        trouble_here = ""
-        for path in paths:
-            digits = _match(path.name, pattern)
-            if digits is None:
-                trouble_here = f"{to_printable(path.name)} does not belong to {_show(pattern)}"
-                break
-            numbers[path] = int(digits)
-        if not trouble_here and len(set(numbers.values())) == len(paths):
-            return dict(sorted(numbers.items(), key=lambda item: item[1]))
-        trouble = trouble or trouble_here or f"a number of {_show(pattern)} is there twice"
-    raise _misfit(trouble)
+    for pattern in reversed(runs):
+        digits = {path: _match(path.name, pattern) for path in paths}
+        known = {path: text for path, text in digits.items() if text is not None}
+        if len(known) == len(paths) == len({int(text) for text in known.values()}):
+            return known
+        stranger = next((path for path in paths if path not in known), None)
+        if stranger is not None:
+            what = f"{to_printable(stranger.name)} does not belong to {_show(pattern)}"
+        else:
+            what = f"a number of {_show(pattern)} is there twice"
+        trouble = trouble or what
+    raise _misfit(what=trouble)
 
 
 def gather_sequence(path: Path) -> list[Path]:
@@ -70,11 +76,11 @@ def gather_sequence(path: Path) -> list[Path]:
     """
     runs = split_runs(path.name)
     if not runs:
-        raise _misfit(f"{to_printable(path.name)} has no number in its name")
+        raise _misfit(what=f"{to_printable(path.name)} has no number in its name")
     neighbours = list_photos(path.parent)
     families = [[n for n in neighbours if _match(n.name, run) is not None] for run in runs]
     # The number that varies is the frame; of several, the last one in the name.
-    return max(reversed(families), key=len)
+    return max(reversed(families), key=len) or [path]
 
 
 def is_regular_sequence(paths: Sequence[Path]) -> bool:
@@ -86,14 +92,13 @@ def is_regular_sequence(paths: Sequence[Path]) -> bool:
     if len(paths) < AUTO_MIN_FILES or len({path.parent for path in paths}) > 1:
         return False
     try:
-        numbers = list(number_frames(paths).values())
+        digits = _read_digits(paths)
     except EngineError:
         return False
-    if len({len(path.name) for path in paths}) > 1 or len({b - a for a, b in _pairs(numbers)}) > 1:
-        return False
-    return all(
-        any(len(run.digits) >= _AUTO_MIN_DIGITS for run in split_runs(path.name)) for path in paths
-    )
+    lengths = {len(text) for text in digits.values()}
+    numbers = sorted(int(text) for text in digits.values())
+    steps = {b - a for a, b in itertools.pairwise(numbers)}
+    return len(lengths) == len(steps) == 1 and min(lengths) >= _AUTO_MIN_DIGITS
 
 
 def choose_numbers(
@@ -110,10 +115,8 @@ def choose_numbers(
     Returns:
         Sorted numbers, a subset of `numbers`.
     """
-    kept = [
-        n for n in numbers if (start is None or n >= start) and (end is None or n <= end)
-    ]
-    rhythm = math.gcd(*(b - a for a, b in _pairs(kept))) * step
+    kept = [n for n in numbers if (start is None or n >= start) and (end is None or n <= end)]
+    rhythm = math.gcd(*(b - a for a, b in itertools.pairwise(kept))) * step
     return [n for n in kept if rhythm == 0 or (n - kept[0]) % rhythm == 0]
 
 
@@ -124,7 +127,9 @@ def split_runs(name: str) -> list[NumberedName]:
         stem, extension = name, ""
     return [
         NumberedName(
-            stem[: run.start()].casefold(), run.group(), f"{stem[run.end() :]}{dot}{extension}".casefold()
+            stem[: run.start()].casefold(),
+            run.group(),
+            f"{stem[run.end() :]}{dot}{extension}".casefold(),
         )
         for run in re.finditer(r"[0-9]+", stem)
     ]
@@ -141,15 +146,11 @@ def _match(name: str, pattern: NumberedName) -> str | None:
     return None
 
 
-def _pairs(numbers: Sequence[int]) -> Iterable[tuple[int, int]]:
-    return zip(numbers, numbers[1:], strict=False)
-
-
 def _show(pattern: NumberedName) -> str:
     return to_printable(f"{pattern.prefix}{'#' * len(pattern.digits)}{pattern.suffix}")
 
 
-def _misfit(what: str) -> EngineError:
+def _misfit(*, what: str) -> EngineError:
     return EngineError(
         ErrorCode.INPUT_MISMATCH,
         f"The files are not one numbered sequence: {what}.",

@@ -92,7 +92,7 @@ def _list_folder(folder: Path, input_kind: str) -> Listing:
             f"The folder {to_printable(folder)} holds no pictures.",
             f"Choose a folder with {PHOTO_FORMATS_TEXT} files, or a video.",
         )
-    left = tuple(UnusableFile("it is a video among photos").to_sentence(p) for p in videos)
+    left = tuple(UnusableFile(reason="it is a video among photos").to_sentence(p) for p in videos)
     return Listing(tuple(photos), None, left, is_folder=True)
 
 

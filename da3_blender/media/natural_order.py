@@ -45,7 +45,9 @@ def name_uniquely(paths: Sequence[Path]) -> list[str]:
         ]
     while taken := _find_repeated(names):
         names = [
-            f"{Path(name).stem}_{index + 1}{Path(name).suffix}" if fold_name(name) in taken else name
+            f"{Path(name).stem}_{index + 1}{Path(name).suffix}"
+            if fold_name(name) in taken
+            else name
             for index, name in enumerate(names)
         ]
     return names

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Named, so that a file cannot reach Pillow's readers of other formats (PostScript and the like).
-_FORMATS: Final = ("JPEG", "MPO", "PNG", "TIFF", "WEBP", "BMP")
+# JPEG includes MPO, the format of phones that store several pictures in one file.
+_FORMATS: Final = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
 # What decoders raise for damaged files.
 _DAMAGE: Final = (
     SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, RuntimeError,
@@ -59,16 +60,18 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
             with HeifImageFile(file) if is_heic else Image.open(file, formats=_FORMATS) as picture:
                 yield picture
     except UnidentifiedImageError as error:
-        raise UnusableFile("it is not a picture, or its header is damaged") from error
+        raise UnusableFile(reason="it is not a picture, or its header is damaged") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = MAX_PIXELS / 1e6
-        raise UnusableFile(f"it is larger than the limit of {limit:.0f} megapixels") from error
+        raise UnusableFile(
+            reason=f"it is larger than the limit of {limit:.0f} megapixels"
+        ) from error
     except OSError as error:
         if error.errno is not None:
             raise describe_os_error(error) from error
-        raise UnusableFile(f"it is damaged or cut off ({error})") from error
+        raise UnusableFile(reason=f"it is damaged or cut off ({error})") from error
     except _DAMAGE as error:
-        raise UnusableFile(f"it is damaged ({error})") from error
+        raise UnusableFile(reason=f"it is damaged ({error})") from error
 
 
 def decode_picture(path: Path) -> NDArray[np.uint8]:

@@ -32,7 +32,7 @@ class UnusableFile(Exception):  # noqa: N818 - a finding about a file; it become
         code: INPUT_MISSING, INPUT_UNREADABLE or INPUT_TOO_SMALL.
     """
 
-    def __init__(self, reason: str, code: ErrorCode = ErrorCode.INPUT_UNREADABLE) -> None:
+    def __init__(self, *, reason: str, code: ErrorCode = ErrorCode.INPUT_UNREADABLE) -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
@@ -55,16 +55,32 @@ def to_printable(name: object) -> str:
 def describe_os_error(error: OSError) -> UnusableFile:
     """Say why the system refused a file."""
     if isinstance(error, FileNotFoundError):
-        return UnusableFile("it does not exist", ErrorCode.INPUT_MISSING)
+        return UnusableFile(reason="it does not exist", code=ErrorCode.INPUT_MISSING)
     if isinstance(error, PermissionError):
-        return UnusableFile("you have no permission to read it")
-    return UnusableFile(f"it cannot be read ({error.strerror or error})")
+        return UnusableFile(reason="you have no permission to read it")
+    return UnusableFile(reason=f"it cannot be read ({error.strerror or error})")
 
 
 def wrong_format(suffix: str) -> UnusableFile:
     """Say that a file is neither a picture nor a video that we know."""
     kind = f"{suffix} files are" if suffix else "a file without an extension is"
-    return UnusableFile(f"{kind} not supported; use {PHOTO_FORMATS_TEXT}, or a video")
+    return UnusableFile(reason=f"{kind} not supported; use {PHOTO_FORMATS_TEXT}, or a video")
+
+
+def check_file(path: Path) -> None:
+    """Refuse files that are absent, empty, or whose name no result could hold.
+
+    Raises:
+        UnusableFile: INPUT_MISSING or INPUT_UNREADABLE.
+    """
+    try:
+        path.name.encode("utf-8")
+        if path.stat().st_size == 0:
+            raise UnusableFile(reason="the file is empty")
+    except OSError as error:
+        raise describe_os_error(error) from error
+    except UnicodeEncodeError as error:
+        raise UnusableFile(reason="its name is not valid Unicode; rename it") from error
 
 
 def check_size(width: int, height: int) -> None:
@@ -79,11 +95,11 @@ def check_size(width: int, height: int) -> None:
     """
     if min(width, height) < MIN_SIDE_PX:
         raise UnusableFile(
-            f"it has only {width} x {height} pixels", ErrorCode.INPUT_TOO_SMALL
+            reason=f"it has only {width} x {height} pixels", code=ErrorCode.INPUT_TOO_SMALL
         )
     if width * height > MAX_PIXELS:
         megapixels = width * height / 1e6
         raise UnusableFile(
-            f"it has {width} x {height} pixels, {megapixels:.0f} megapixels;"
+            reason=f"it has {width} x {height} pixels, {megapixels:.0f} megapixels;"
             f" the limit is {MAX_PIXELS / 1e6:.0f}"
         )

@@ -101,9 +101,11 @@ class AnyViewNetwork(nn.Module):
         scenes, views = images.shape[:2]
         size = (images.shape[-2], images.shape[-1])
         if size[0] % PATCH_SIZE or size[1] % PATCH_SIZE:
-            raise ValueError(f"image sides {size} are no multiples of {PATCH_SIZE}")
+            msg = f"image sides {size} are no multiples of {PATCH_SIZE}"
+            raise ValueError(msg)
         if (w2c is None) != (K is None):
-            raise ValueError("known cameras need both w2c and K")
+            msg = "known cameras need both w2c and K"
+            raise ValueError(msg)
         camera_tokens = None if w2c is None else self.cam_enc(w2c, K, size)  # (B, N, C)
         projected: list[Tensor] = []
         result = self.backbone["pretrained"](

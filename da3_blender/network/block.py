@@ -156,5 +156,5 @@ class Block(nn.Module):
             branch = self.attn(self.norm1(before).to(dtype), rotation)
             after.copy_(before + self.ls1(branch))
         for tokens in y.view(-1, y.shape[-1]).split(_TOKENS_PER_PIECE):
-            tokens += self.ls2(self.mlp(self.norm2(tokens).to(dtype)))
+            tokens.add_(self.ls2(self.mlp(self.norm2(tokens).to(dtype))))
         return y

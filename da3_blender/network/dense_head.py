@@ -8,11 +8,18 @@ names follow the keys of the official checkpoints.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .position import add_uv_embedding
-from .presets import HeadPreset
+
+if TYPE_CHECKING:
+    from .presets import HeadPreset
+
+_COARSEST = 4
+"""Number of the fusion block that starts a chain."""
 
 Pyramid = tuple[Tensor, Tensor, Tensor, Tensor]
 """Four maps (B, F, H, W) from fine to coarse: 4, 2, 1 and 1/2 pixels per patch side."""
@@ -80,12 +87,10 @@ class Scratch(nn.Module):
     def __init__(self, preset: HeadPreset, chain_suffixes: tuple[str, ...]) -> None:
         super().__init__()
         for stage, channels in enumerate(preset.out_channels, start=1):
-            self.add_module(
-                f"layer{stage}_rn", make_conv3(channels, preset.features, bias=False)
-            )
+            self.add_module(f"layer{stage}_rn", make_conv3(channels, preset.features, bias=False))
         for suffix in chain_suffixes:
             for stage in (1, 2, 3, 4):
-                block = FusionBlock(preset.features, has_lateral=stage != 4)
+                block = FusionBlock(preset.features, has_lateral=stage != _COARSEST)
                 self.add_module(f"refinenet{stage}{suffix}", block)
 
     def fuse(self, pyramid: Pyramid, suffix: str) -> Tensor:
@@ -160,6 +165,6 @@ class DenseHead(nn.Module):
         for stage, x in enumerate(projected):
             if self.has_uv_embedding:
                 add_uv_embedding(x, aspect)
-            x = self.resize_layers[stage](x)
-            maps.append(self.scratch.get_submodule(f"layer{stage + 1}_rn")(x))
+            lateral = self.scratch.get_submodule(f"layer{stage + 1}_rn")
+            maps.append(lateral(self.resize_layers[stage](x)))
         return tuple(maps)

@@ -8,13 +8,15 @@ four ray output stacks of the checkpoints never reach a result and do not exist 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor, nn
 
 from .dense_head import DenseHead, Pyramid, Scratch, make_conv3, resize_bilinear
 from .position import add_uv_embedding
-from .presets import HeadPreset
+
+if TYPE_CHECKING:
+    from .presets import HeadPreset
 
 _EPS = 1e-5
 _HIDDEN = 32
@@ -53,7 +55,9 @@ class DualScratch(Scratch):
         super().__init__(preset, chain_suffixes=("", "_aux"))
         full, half = preset.features, preset.features // 2
         self.output_conv1 = make_conv3(full, half)
-        self.output_conv2 = nn.Sequential(make_conv3(half, _HIDDEN), nn.ReLU(), nn.Conv2d(_HIDDEN, 2, 1))
+        self.output_conv2 = nn.Sequential(
+            make_conv3(half, _HIDDEN), nn.ReLU(), nn.Conv2d(_HIDDEN, 2, 1)
+        )
         pairs = ((full, half), (half, full), (full, half), (half, full), (full, half))
         self.output_conv1_aux = nn.ModuleDict(
             {_LIVE_STACK: nn.Sequential(*(make_conv3(*pair) for pair in pairs))}

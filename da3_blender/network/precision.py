@@ -7,10 +7,13 @@ Runs in the engine.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 
 def float32_region(tensor: Tensor) -> AbstractContextManager:

@@ -174,6 +174,11 @@ def _on_load(*_arguments: Any) -> None:  # noqa: ANN401 - handlers get different
     forget_batches()
 
 
+def is_drawing() -> bool:
+    """Tell whether the draw handler is in place."""
+    return _buffers.handler is not None
+
+
 def register() -> None:
     """Begin to draw."""
     _buffers.handler = bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")

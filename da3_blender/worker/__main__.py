@@ -12,7 +12,7 @@ from .loop import Pipeline, serve
 
 def make_pipeline() -> Pipeline:
     """Load the heavy libraries and build the pipeline; called at the first run only."""
-    from ..pipeline import create_pipeline  # noqa: PLC0415 - torch must not delay `ready`
+    from ..pipeline import create_pipeline  # torch must not delay `ready`
 
     return create_pipeline()
 

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from typing import Final
 
-from .masking import mask_private
+from ..contract.masking import mask_private
 
 LOG_LINES: Final = 40
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"

@@ -116,7 +116,7 @@ class Worker:
             )
         except CancelledError:
             self._say_last(job, protocol.CANCELLED)
-        except (Exception, SystemExit) as error:  # the one place that turns all into `failed`
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - here all become `failed`
             self._fail(job, error)
         gc.collect()  # a failed job may leave large arrays in reference cycles
 
@@ -149,9 +149,7 @@ class Worker:
             return
         reason = exception_to_error(error, job.settings)
         logger.error("Job %s failed: %s", job.id, reason, exc_info=error)
-        self._say_last(
-            job, protocol.FAILED, error=reason.to_json(), log=self._recent.read_masked()
-        )
+        self._say_last(job, protocol.FAILED, error=reason.to_json(), log=self._recent.read_masked())
 
     # Any thread
 

@@ -14,14 +14,18 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from da3_blender.inference.weights import build_empty_network, official_key
-from da3_blender.network.any_view import AnyViewNetwork
 from da3_blender.network.presets import PRESETS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from da3_blender.network.any_view import AnyViewNetwork
 
 Array = np.ndarray
 
@@ -50,13 +54,15 @@ class Fixture:
     def need(self, name: str) -> Array:
         """Return an array, or say that it is missing."""
         if name not in self.arrays:
-            raise FixtureError(f"the array {name} is missing")
+            msg = f"the array {name} is missing"
+            raise FixtureError(msg)
         return self.arrays[name]
 
     def need_meta(self, name: str) -> object:
         """Return an entry of the description, or say that it is missing."""
         if name not in self.meta:
-            raise FixtureError(f"the description has no entry {name}")
+            msg = f"the description has no entry {name}"
+            raise FixtureError(msg)
         return self.meta[name]
 
 
@@ -66,15 +72,18 @@ def open_fixture(path: Path) -> Fixture:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise FixtureError(f"the file cannot be read: {error}") from error
+        msg = f"the file cannot be read: {error}"
+        raise FixtureError(msg) from error
     meta = {}
     if "meta" in arrays:
         try:
             meta = json.loads(bytes(arrays.pop("meta")).decode())
         except ValueError as error:
-            raise FixtureError(f"the description cannot be read: {error}") from error
+            msg = f"the description cannot be read: {error}"
+            raise FixtureError(msg) from error
         if not isinstance(meta, dict):
-            raise FixtureError("the description is no JSON object")
+            msg = "the description is no JSON object"
+            raise FixtureError(msg)
     return Fixture(path, arrays, meta)
 
 
@@ -87,18 +96,21 @@ class Comparison:
         worst_name: array it belongs to.
         troubles: sentences about what is over its limit.
         remarks: sentences about what was not compared.
+        compared: number of values or arrays that were compared.
     """
 
     worst: float = 0.0
     worst_name: str = ""
     troubles: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    compared: int = 0
     _worst_share: float = -1.0
 
     def close(
         self, name: str, ours: Array, theirs: Array, limit: float, *, is_absolute: bool = False
     ) -> None:
         """Compare by max|a - b| / max|b|, or by max|a - b|."""
+        self.compared += 1
         ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
         if ours.shape != theirs.shape:
             self.troubles.append(f"{name} has shape {ours.shape}, wanted {theirs.shape}")
@@ -110,11 +122,12 @@ class Comparison:
         error = float(np.abs(ours - theirs).max(initial=0)) / size
         if not error <= limit:  # also catches numbers that are not finite
             self.troubles.append(f"{name} differs by {error:.1e}, limit {limit:.0e}")
-        if not error / limit <= self._worst_share:
+        if not error / limit <= self._worst_share:  # so that NaN counts as the worst
             self.worst, self.worst_name, self._worst_share = error, name, error / limit
 
     def same(self, name: str, ours: object, acceptable: list) -> bool:
         """Compare a choice with the list of acceptable ones."""
+        self.compared += 1
         if ours not in acceptable:
             self.troubles.append(f"{name} is {ours}, wanted {acceptable}")
         return ours in acceptable
@@ -130,7 +143,8 @@ def load_weights_module(folder: Path) -> ModuleType:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             return module
-    raise FixtureError("weights.py is neither beside the fixture nor in ../shared/golden")
+    msg = "weights.py is neither beside the fixture nor in ../shared/golden"
+    raise FixtureError(msg)
 
 
 class NetworkCache:

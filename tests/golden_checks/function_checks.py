@@ -7,6 +7,7 @@ Runs in the engine's environment.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ from da3_blender.inference.preprocess import PATCH_SIZE, prepare_views
 from da3_blender.inference.ray_pose import estimate_cameras_from_rays
 from da3_blender.network import pose_encoding
 from da3_blender.network.position import add_uv_embedding, resample_position_embedding
-from da3_blender.network.reference_view import order_from_reference, select_reference_view
+from da3_blender.network.presets import PRESETS
+from da3_blender.network.reference_view import (
+    STRATEGIES,
+    order_from_reference,
+    select_reference_view,
+)
 from da3_blender.network.rotary import build_rotation, rotate
 
 from .fixture import Comparison, Fixture, FixtureError, NetworkCache, load_weights_module
@@ -48,8 +54,6 @@ def check_weights(fixture: Fixture, _cache: NetworkCache) -> Comparison:
 
 def _find_inventories(fixture: Fixture) -> dict[str, dict]:
     """Return variant -> key -> shape from the inventories near the fixture or the checkout."""
-    import json
-
     beside = Path(__file__).resolve().parents[2].parent / "shared"
     for place in (*fixture.path.resolve().parents, beside):
         folder = place / "spec" / "state_dicts"
@@ -63,8 +67,8 @@ def check_embeddings(fixture: Fixture, _cache: NetworkCache) -> Comparison:
     """Compare position embeddings, sine maps and rotary positions."""
     result = Comparison()
     weights = load_weights_module(fixture.path.parent.resolve())
-    width = {"da3-small": 384, "da3-base": 768, "da3-large": 1024, "da3-giant": 1536}
-    shape = (1, 1370, width[str(fixture.need_meta("variant"))])
+    backbone = PRESETS[str(fixture.need_meta("variant"))].backbone
+    shape = (1, 1 + backbone.position_grid**2, backbone.width)
     key = "model.backbone.pretrained.pos_embed"
     stored = torch.from_numpy(weights.tensor_for_key(key, shape, int(fixture.need_meta("seed"))))
     step = int(fixture.meta.get("pos_channel_step", 1))
@@ -98,10 +102,12 @@ def check_poses(fixture: Fixture, _cache: NetworkCache) -> Comparison:
         "raw_c2w": pose_encoding.invert_rigid(raw_w2c)[..., :3, :],
         "raw_intrinsics": raw_K,
         "quat_matrix": pose_encoding.quaternion_to_matrix(read("quat_xyzw")),
-        "matrix_quat_xyzw": pose_encoding.matrix_to_quaternion(read("quat_matrix")),
+        "matrix_quat_xyzw": pose_encoding.matrix_to_quaternion(read("c2w")[0, :, :3, :3]),
     }
     for name, value in ours.items():
         result.close(name, value, fixture.need(name), _LIMIT)
+    if "world_quat_wxyz" in fixture.arrays:
+        result.remarks.append("rotations of Gaussians not built")
     return result
 
 
@@ -110,9 +116,10 @@ def check_reference_views(fixture: Fixture, _cache: NetworkCache) -> Comparison:
     result = Comparison()
     chosen, acceptable = dict(fixture.need_meta("chosen")), fixture.meta.get("acceptable", {})
     for name, indices in chosen.items():
-        strategy = next((s for s in _STRATEGIES if name.startswith(s)), None)
+        strategy = next((s for s in STRATEGIES if name.startswith(s)), None)
         if strategy is None:
-            raise FixtureError(f"the strategy of {name} is unknown")
+            msg = f"the strategy of {name} is unknown"
+            raise FixtureError(msg)
         tokens = torch.from_numpy(fixture.need("cls" + name.removeprefix(strategy)))
         ours = select_reference_view(tokens, strategy).tolist()
         ties = acceptable.get(name, [[index] for index in indices])
@@ -126,18 +133,16 @@ def check_reference_views(fixture: Fixture, _cache: NetworkCache) -> Comparison:
     return result
 
 
-_STRATEGIES = ("saddle_balanced", "saddle_sim_range", "first", "middle")
-
-
 def check_rays(fixture: Fixture, _cache: NetworkCache) -> Comparison:
     """Compare cameras from given rays, with the stored draws and with our own."""
     result = Comparison()
-    size = tuple(fixture.meta.get("network_size", ())) or fixture.meta["info"].get("network_size")
+    info = dict(fixture.meta.get("info", {}))
+    size = info.get("network_size") or fixture.meta.get("network_size")
     for case in sorted(n.removesuffix("_rays") for n in fixture.arrays if n.endswith("_rays")):
         rays, confidence, draws = (
             torch.from_numpy(fixture.need(f"{case}_{part}")) for part in ("rays", "conf", "draws")
         )
-        spread = fixture.meta.get("info", {}).get(case, {}).get("spread_c2w", 0.0)
+        spread = info.get(case, {}).get("spread_c2w", 0.0)
         for draw, limit in ((draws, _RAY_LIMIT), (None, 5e-3 if spread else _RAY_LIMIT)):
             cameras = estimate_cameras_from_rays(rays, confidence, ransac_draws=draw)
             for part in ("c2w", "focal", "centre"):

@@ -133,7 +133,7 @@ def make_pot(rng: np.random.Generator, radius: float, height: float) -> Part:
         (1.07, 0.86),
         (1.06, 0.97),
     ]
-    outline += [(1.02, 1.0), (0.95, 0.99), (0.9, 0.9), (0.0, 0.9)]
+    outline += [(1.02, 1.0), (0.95, 0.99), (0.9, 0.9), (0.0, 0.9 + 0.0028 * height)]
     profile = np.array(outline) * [radius, height]
     pot = turn_profile(profile, 48, pick_colours(rng, CLAY, 1, 0.12)[0])
     level = pot.points[:, 2] / height

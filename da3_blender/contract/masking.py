@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Take home folders and user names out of text.
 
-Runs in the engine; `client/masking.py` is the same for Blender's side.
+Runs in both processes: logs of the engine and the report of Blender's side.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ MASK: Final = "<user>"
 # Names that many machines share tell nothing, and are words of our own sentences.
 _PUBLIC_NAMES: Final = frozenset({"root", "user", "users", "home", "admin", "administrator"})
 _SHORTEST_NAME: Final = 3  # shorter names would mask half of all words
-# The folder of a user on Linux, macOS and Windows, also where a path is printed escaped.
-_HOME_PATTERN: Final = re.compile(
-    r"(?P<parent>(?<![\w.~])/(?:home|Users)/|\b[A-Za-z]:[\\/]+(?:Users|Documents and Settings)[\\/]+)"
-    r"(?P<name>[^\\/\r\n\"'<>|]+(?=[\\/])|[^\\/\s\"'<>|,;:)]+)",
-    re.IGNORECASE,
+# The folder of a user, also where a path is printed escaped; Windows allows spaces in names.
+_HOME_PATTERNS: Final = (
+    re.compile(r"(?P<parent>(?<![\w.~])/(?:home|Users)/)(?P<name>[^\\/\s\"'<>:,;)]+)"),
+    re.compile(
+        r"(?P<parent>\b[A-Z]:[\\/]+(?:Users|Documents and Settings)[\\/]+)"
+        r"(?P<name>[^\\/\r\n\"'<>|:]+(?=[\\/])|[^\\/\s\"'<>|:,;)]+)",
+        re.IGNORECASE,
+    ),
 )
 
 
@@ -32,7 +35,8 @@ def mask_private(text: str) -> str:
     if len(home) > 1:
         pieces = [re.escape(piece) for piece in re.split(r"[\\/]+", home)]
         text = re.sub(r"[\\/]+".join(pieces) + r"(?!\w)", "~", text, flags=re.IGNORECASE)
-    text = _HOME_PATTERN.sub(lambda found: found["parent"] + MASK, text)
+    for pattern in _HOME_PATTERNS:
+        text = pattern.sub(lambda found: found["parent"] + MASK, text)
     for name in _find_user_names(home):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", MASK, text, flags=re.IGNORECASE)
     return text

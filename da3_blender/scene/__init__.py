@@ -1,0 +1,27 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender's data: settings of the scene, the scene builder, colours in solid view.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from . import point_drawing, properties
+
+
+def is_registered() -> bool:
+    """Tell whether register() was called last."""
+    return point_drawing.is_drawing()
+
+
+def register() -> None:
+    """Add the scene's settings and begin to draw points."""
+    properties.register()
+    point_drawing.register()
+
+
+def unregister() -> None:
+    """Stop drawing points and remove the scene's settings."""
+    point_drawing.unregister()
+    properties.unregister()

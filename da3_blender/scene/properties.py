@@ -1,0 +1,324 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All choices of a scene, `scene.da3`, and the notice of the session, `window_manager.da3`.
+
+Runs in Blender. Annotations are read by Blender, so they may not be postponed.
+"""
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+from bpy.types import Context, PropertyGroup
+
+from ..contract import names
+from ..contract.errors import EngineError
+from . import choices
+from .input_summary import summarise_input
+
+
+def _forget_files(self: "SceneSettings", _context: Context) -> None:
+    """Typing a path replaces files that were chosen before."""
+    self.input_files.clear()
+    refresh_summary(self)
+
+
+def refresh_summary(settings: "SceneSettings") -> None:
+    """Look at the input once, so that the panel can show what it is without touching the disk."""
+    path = bpy.path.abspath(settings.input_path)
+    settings.input_summary = summarise_input(path, [item.name for item in settings.input_files])
+
+
+class InputFile(PropertyGroup):
+    """One chosen file; `name` is its name in the folder `input_path`."""
+
+
+class SceneSettings(PropertyGroup):
+    """What the user chose in this scene; the fields of RunSettings and BuildOptions."""
+
+    input_path: StringProperty(
+        name="Input",
+        description="Folder of photos, one photo sequence, or a video",
+        update=_forget_files,
+    )
+    input_files: CollectionProperty(
+        type=InputFile, name="Input Files", description="Chosen files of the input folder"
+    )
+    input_summary: StringProperty(
+        name="Found", description="What the input was when it was chosen", options={"HIDDEN"}
+    )
+    output_folder: StringProperty(
+        name="Results Folder",
+        description=(
+            "Where results are kept; each run makes a new folder in it. "
+            "Empty: da3_results beside the saved .blend"
+        ),
+        subtype="DIR_PATH",
+    )
+    input_kind: EnumProperty(
+        name="Input Is", description="How to read the input", items=choices.INPUT_KIND
+    )
+    use_frame_range: BoolProperty(
+        name="Frame Range", description="Use only a part of the sequence or video", default=False
+    )
+    frame_start: IntProperty(
+        name="First Frame", description="First frame of the source to use", default=1, min=0
+    )
+    frame_end: IntProperty(
+        name="Last Frame", description="Last frame of the source to use", default=250, min=0
+    )
+    frame_step: IntProperty(
+        name="Step", description="Use every n-th frame", default=1, min=1, max=100_000
+    )
+    target_fps: FloatProperty(
+        name="Frames per Second",
+        description="Frames to use of each second of video; 0 uses Step instead",
+        default=0.0,
+        min=0.0,
+        max=1000.0,
+    )
+    cameras: EnumProperty(
+        name="Cameras", description="Who finds the cameras", items=choices.CAMERAS
+    )
+    model: EnumProperty(
+        name="Model",
+        description="Size of the Depth Anything 3 network",
+        items=choices.MODEL,
+        default="da3-base",
+    )
+    checkpoint: StringProperty(
+        name="Weights",
+        description="File or folder with the model's weights; empty looks where they are kept",
+        subtype="FILE_PATH",
+    )
+    process_resolution: IntProperty(
+        name="Resolution",
+        description="Side of the pictures that the network sees; more is sharper and slower",
+        default=504,
+        min=56,
+        max=4096,
+        step=14,
+        subtype="PIXEL",
+    )
+    resize_method: EnumProperty(
+        name="Resize",
+        description="Which side gets the resolution",
+        items=choices.RESIZE_METHOD,
+    )
+    reference_view: EnumProperty(
+        name="Reference View",
+        description="Photo that the network takes as the origin",
+        items=choices.REFERENCE_VIEW,
+    )
+    use_ray_pose: BoolProperty(
+        name="Cameras from Rays",
+        description="Take cameras from the ray map in place of the camera decoder; slower",
+        default=False,
+    )
+    square_pixels: BoolProperty(
+        name="Square Pixels",
+        description="Use one focal length for both axes of cameras that the network found",
+        default=True,
+    )
+    matching: EnumProperty(
+        name="Matching", description="Which photos COLMAP compares", items=choices.MATCHING
+    )
+    shared_lens: BoolProperty(
+        name="Shared Lens",
+        description="Photos of one size were taken with one lens at one zoom",
+        default=True,
+    )
+    lens_model: EnumProperty(
+        name="Lens Model",
+        description="Distortion that COLMAP solves for",
+        items=choices.LENS_MODEL,
+    )
+    use_focal_prior: BoolProperty(
+        name="Focal Length from EXIF",
+        description="Start from the focal length that the camera wrote into the photos",
+        default=True,
+    )
+    max_features: IntProperty(
+        name="Features",
+        description="Features that COLMAP takes from each photo",
+        default=8192,
+        min=256,
+        max=65_536,
+    )
+    max_photo_side: IntProperty(
+        name="Photo Size",
+        description="Larger photos are reduced for the feature search",
+        default=2400,
+        min=320,
+        max=16_384,
+        subtype="PIXEL",
+    )
+    world_up: EnumProperty(
+        name="Upright", description="How the world is turned upright", items=choices.WORLD_UP
+    )
+    drop_percent: FloatProperty(
+        name="Drop",
+        description="Share of the least confident depth that makes no points",
+        default=40.0,
+        min=0.0,
+        max=99.0,
+        subtype="PERCENTAGE",
+    )
+    edge_step: FloatProperty(
+        name="Edge Filter",
+        description=(
+            "Points at silhouettes are dropped where depth jumps by more than this share; 0 is off"
+        ),
+        default=0.05,
+        min=0.0,
+        max=1.0,
+        step=1,
+        precision=3,
+    )
+    max_points: IntProperty(
+        name="Max Points",
+        description="Upper bound for the cloud; it is thinned evenly",
+        default=1_000_000,
+        min=1,
+        max=200_000_000,
+    )
+    point_display: EnumProperty(
+        name="Show as", description="Kind of object for the cloud", items=choices.POINT_DISPLAY
+    )
+    point_size: FloatProperty(
+        name="Point Size",
+        description="Factor on the radius that suits the density of the cloud",
+        default=1.0,
+        min=0.01,
+        soft_max=10.0,
+        max=1000.0,
+        subtype="FACTOR",
+    )
+    min_confidence: FloatProperty(
+        name="Min Confidence",
+        description="Points below are hidden; change it later in the modifier",
+        default=0.0,
+        min=0.0,
+        soft_max=20.0,
+    )
+    draw_points: BoolProperty(
+        name="Colours in Solid View",
+        description="Draw the colours of points in solid and wireframe viewports",
+        default=True,
+    )
+    draw_limit: IntProperty(
+        name="Drawn Points",
+        description="Above this an even share of the points is drawn in solid viewports",
+        default=2_000_000,
+        min=1000,
+        max=200_000_000,
+    )
+    camera_mode: EnumProperty(
+        name="Camera Objects", description="Which cameras to make", items=choices.CAMERA_MODE
+    )
+    camera_size: FloatProperty(
+        name="Camera Size",
+        description="Factor on the display size of the cameras",
+        default=1.0,
+        min=0.01,
+        soft_max=10.0,
+        max=1000.0,
+        subtype="FACTOR",
+    )
+    show_photos: BoolProperty(
+        name="Photos behind Cameras",
+        description="Show each photo as the background of its camera",
+        default=True,
+    )
+    set_render_size: BoolProperty(
+        name="Render Size from Photo",
+        description="Make the first camera active and render at its photo's size",
+        default=True,
+    )
+    set_frame_range: BoolProperty(
+        name="Frames from Source",
+        description="Take frame range and frame rate of a sequence or video",
+        default=True,
+    )
+    standard_view: BoolProperty(
+        name="True Colours",
+        description=(
+            "Use the view transform Standard, so that colours equal the photos; "
+            "only in scenes that hold nothing else"
+        ),
+        default=True,
+    )
+    frame_view: BoolProperty(
+        name="Frame in View",
+        description="Turn the 3D view to the new cloud",
+        default=True,
+    )
+
+
+class SessionNotice(PropertyGroup):
+    """What the panel tells besides the job: a failure before a job began, a closed message.
+
+    On the window manager, so that undo and other scenes do not touch it.
+    """
+
+    code: StringProperty(name="Code", description="Value of an ErrorCode; empty: no failure")
+    message: StringProperty(name="Message", description="What happened")
+    hint: StringProperty(name="Hint", description="What to do about it")
+    dismissed_job: StringProperty(
+        name="Dismissed Job", description="Job whose outcome the user has closed"
+    )
+
+
+_CLASSES = (InputFile, SceneSettings, SessionNotice)
+
+
+@bpy.app.handlers.persistent
+def _forget_failure(*_arguments: object) -> None:
+    """A failure that was saved with a file says nothing about this session."""
+    clear_failure(bpy.context.window_manager)
+
+
+def show_failure(window_manager: bpy.types.WindowManager, error: EngineError) -> None:
+    """Put a failure on the panel until the next run or until it is dismissed."""
+    notice = getattr(window_manager, names.SCENE_SETTINGS)
+    notice.code, notice.message, notice.hint = error.code.value, error.message, error.hint
+
+
+def clear_failure(window_manager: bpy.types.WindowManager) -> None:
+    """Take the failure off the panel."""
+    notice = getattr(window_manager, names.SCENE_SETTINGS)
+    notice.code = notice.message = notice.hint = ""
+
+
+def read_failure(window_manager: bpy.types.WindowManager) -> EngineError | None:
+    """Return the failure that the panel shows, if there is one."""
+    notice = getattr(window_manager, names.SCENE_SETTINGS)
+    if not notice.code:
+        return None
+    return EngineError.from_json(
+        {"code": notice.code, "message": notice.message, "hint": notice.hint}
+    )
+
+
+def register() -> None:
+    """Add `scene.da3` and `window_manager.da3`."""
+    for cls in _CLASSES:
+        bpy.utils.register_class(cls)
+    setattr(bpy.types.Scene, names.SCENE_SETTINGS, PointerProperty(type=SceneSettings))
+    setattr(bpy.types.WindowManager, names.SCENE_SETTINGS, PointerProperty(type=SessionNotice))
+    bpy.app.handlers.load_post.append(_forget_failure)
+
+
+def unregister() -> None:
+    """Remove both; the values of scenes stay in the file."""
+    bpy.app.handlers.load_post.remove(_forget_failure)
+    delattr(bpy.types.WindowManager, names.SCENE_SETTINGS)
+    delattr(bpy.types.Scene, names.SCENE_SETTINGS)
+    for cls in reversed(_CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From `scene.da3` and the preferences to the settings of one run and of one build.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+import bpy
+
+from ..contract import names
+from ..contract.errors import EngineError, ErrorCode
+from ..contract.settings import RunSettings
+from .build_options import BuildOptions
+
+if TYPE_CHECKING:
+    from bpy.types import Scene
+
+_RESULTS: Final = "da3_results"
+_LONGEST_NAME: Final = 60
+# Characters that Windows does not allow in names of files.
+_FORBIDDEN: Final = '<>:"/\\|?*'
+_COPIED: Final = (
+    "input_kind",
+    "frame_step",
+    "target_fps",
+    "cameras",
+    "model",
+    "process_resolution",
+    "resize_method",
+    "reference_view",
+    "use_ray_pose",
+    "matching",
+    "shared_lens",
+    "lens_model",
+    "use_focal_prior",
+    "max_features",
+    "max_photo_side",
+    "world_up",
+    "square_pixels",
+    "drop_percent",
+    "edge_step",
+    "max_points",
+)
+
+
+class MachineSettings(Protocol):
+    """The part of the add-on's preferences that decides a run."""
+
+    checkpoint: str
+    allow_downloads: bool
+    device: str
+
+
+def make_run_settings(
+    scene: Scene, preferences: MachineSettings, user_folder: Path
+) -> RunSettings:
+    """Gather the settings of one run; the results folder is a new one each time.
+
+    Args:
+        scene: its `da3` holds the choices.
+        preferences: of the add-on.
+        user_folder: the extension's own folder, for results of files that were never saved.
+
+    Raises:
+        EngineError: SETTINGS_INVALID; a choice cannot work.
+    """
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    inputs = list_inputs(scene)
+    checkpoint = chosen.checkpoint or preferences.checkpoint
+    settings = RunSettings(
+        inputs=inputs,
+        output=str(choose_output(scene, user_folder)) if inputs else "",
+        frame_start=chosen.frame_start if chosen.use_frame_range else None,
+        frame_end=chosen.frame_end if chosen.use_frame_range else None,
+        checkpoint=bpy.path.abspath(checkpoint) if checkpoint else "",
+        may_download=preferences.allow_downloads and bpy.app.online_access,
+        device=preferences.device,
+        **{name: getattr(chosen, name) for name in _COPIED},
+    )
+    if not inputs:
+        raise EngineError(
+            ErrorCode.INPUT_MISSING,
+            "There is no input.",
+            "Choose a folder of photos, photo files or a video.",
+        )
+    settings.check()
+    return settings
+
+
+def make_build_options(scene: Scene) -> BuildOptions:
+    """Gather the choices of the scene builder."""
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    return BuildOptions(**{field.name: getattr(chosen, field.name) for field in fields(BuildOptions)})
+
+
+def list_inputs(scene: Scene) -> tuple[str, ...]:
+    """Return the absolute paths of the input: one folder, one file, or the chosen files."""
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    path = bpy.path.abspath(chosen.input_path.strip())
+    if not path:
+        return ()
+    place = Path(path)
+    if chosen.input_files:
+        return tuple(str(place / item.name) for item in chosen.input_files)
+    return (str(place),)
+
+
+def choose_output(scene: Scene, user_folder: Path) -> Path:
+    """Choose a results folder that does not exist yet.
+
+    It lies in the folder that the user chose, else beside the saved .blend, else in the
+    extension's own folder; never beside the photos, which may be read-only.
+    """
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    if chosen.output_folder.strip():
+        parent = Path(bpy.path.abspath(chosen.output_folder.strip()))
+    elif bpy.data.filepath:
+        parent = Path(bpy.data.filepath).parent / _RESULTS
+    else:
+        parent = user_folder / "results"
+    inputs = list_inputs(scene)
+    source = Path(inputs[0])
+    name = source.parent.name if len(inputs) > 1 else source.stem if source.suffix else source.name
+    return _find_free(parent, _clean_name(name))
+
+
+def _clean_name(name: str) -> str:
+    kept = "".join("_" if c in _FORBIDDEN or ord(c) < ord(" ") else c for c in name)
+    return kept.strip(" .")[:_LONGEST_NAME].rstrip(" .") or "result"
+
+
+def _find_free(parent: Path, name: str) -> Path:
+    number = 1
+    folder = parent / name
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}_{number:03d}"
+    return folder

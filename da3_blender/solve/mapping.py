@@ -1,0 +1,166 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cameras and points from matches: COLMAP's incremental mapper.
+
+Runs in COLMAP's child process of the engine.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pycolmap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from numpy.typing import NDArray
+
+    from .work_folder import WorkFolder
+
+# Below this many views most tracks have length two, and COLMAP must not leave them out.
+_FEW_VIEWS: Final = 4
+
+
+def map_cameras(
+    folder: WorkFolder, options: dict[str, Any], tell: Callable[[int], object]
+) -> pycolmap.Reconstruction | None:
+    """Place cameras one after another.
+
+    Args:
+        folder: holds the database with matches.
+        options: `seed`, `views` (how many there are), and `is_relaxed` to accept a weaker
+            first pair.
+        tell: called with the number of cameras placed so far.
+
+    Returns:
+        The largest model, or None.
+    """
+    placed = 0
+
+    def begin() -> None:
+        nonlocal placed
+        placed = 2
+        tell(placed)
+
+    def advance() -> None:
+        nonlocal placed
+        placed += 1
+        tell(placed)
+
+    shutil.rmtree(folder.models, ignore_errors=True)
+    folder.models.mkdir()
+    pycolmap.set_random_seed(options["seed"])
+    models = pycolmap.incremental_mapping(
+        folder.database,
+        folder.path,  # where picture files would be; none is read
+        folder.models,
+        options=_build_options(options),
+        initial_image_pair_callback=begin,
+        next_image_callback=advance,
+    )
+    return max(
+        models.values(),
+        key=lambda model: (model.num_reg_images(), model.num_points3D()),
+        default=None,
+    )
+
+
+def _build_options(choices: dict[str, Any]) -> pycolmap.IncrementalPipelineOptions:
+    options = pycolmap.IncrementalPipelineOptions()
+    options.extract_colors = False  # there are no picture files here
+    options.min_model_size = 2
+    options.random_seed = choices["seed"]
+    options.mapper.random_seed = choices["seed"]
+    options.triangulation.random_seed = choices["seed"]
+    options.ba_refine_principal_point = False
+    options.ba_refine_focal_length = True
+    options.ba_refine_extra_params = True
+    if choices["views"] < _FEW_VIEWS:
+        options.triangulation.ignore_two_view_tracks = False
+    if choices["is_relaxed"]:
+        options.mapper.init_min_num_inliers = 30
+        options.mapper.init_min_tri_angle = 4.0
+        options.mapper.init_max_forward_motion = 0.99
+        options.mapper.abs_pose_min_num_inliers = 15
+    return options
+
+
+def save_model(folder: WorkFolder, model: pycolmap.Reconstruction) -> list[dict[str, Any]]:
+    """Colour the points and write the model, in COLMAP's format and as arrays.
+
+    Args:
+        folder: holds the features; gets the model.
+        model: of `map_cameras`; its points get colours.
+
+    Returns:
+        Dictionaries for `Lens.from_json`, with the `group` that each belongs to.
+    """
+    arrays = _collect(model)
+    arrays["colours"] = _average_colours(folder, arrays)
+    for number, colour in zip(sorted(model.points3D), arrays["colours"], strict=True):
+        model.points3D[number].color = colour
+    folder.sparse.mkdir(exist_ok=True)
+    model.write_binary(folder.sparse)
+    np.savez(folder.solution, **arrays)
+    return [_describe_lens(model.cameras[number]) for number in sorted(model.cameras)]
+
+
+def _average_colours(folder: WorkFolder, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    view, feature = arrays["observation_view"], arrays["observation_feature"]
+    colour = np.empty((len(view), 3))
+    for index in np.unique(view):
+        with np.load(folder.features(index)) as features:
+            colour[view == index] = features["colours"][feature[view == index]]
+    point, count = arrays["observation_point"], len(arrays["points"])
+    total = [np.bincount(point, colour[:, channel], count) for channel in range(3)]
+    return np.round(np.stack(total, axis=1) / arrays["track_length"][:, None]).astype(np.uint8)
+
+
+def _describe_lens(camera: pycolmap.Camera) -> dict[str, Any]:
+    return {
+        "group": camera.camera_id - 1,
+        "model": camera.model_name,
+        "params": [float(value) for value in camera.params],
+        "width": camera.width,
+        "height": camera.height,
+    }
+
+
+def _collect(model: pycolmap.Reconstruction) -> dict[str, NDArray[Any]]:
+    """Return a model as arrays; points in the order of their COLMAP ids."""
+    numbers = sorted(model.reg_image_ids())
+    poses = np.tile(np.eye(4), (len(numbers), 1, 1))
+    for row, number in enumerate(numbers):
+        poses[row, :3] = model.image(number).cam_from_world().matrix()
+    points = [model.points3D[number] for number in sorted(model.points3D)]
+    elements = [
+        (element.image_id, element.point2D_idx, row)
+        for row, point in enumerate(points)
+        for element in point.track.elements
+    ]
+    table = np.array(elements, np.int64).reshape(-1, 3)
+    position = np.empty((len(table), 2))
+    error = np.empty(len(table))
+    xyz = np.array([point.xyz for point in points]).reshape(-1, 3)
+    for row, number in enumerate(numbers):
+        chosen = np.flatnonzero(table[:, 0] == number)
+        image = model.image(number)
+        keypoints = image.points2D
+        position[chosen] = [keypoints[index].xy for index in table[chosen, 1]]
+        camera_xyz = xyz[table[chosen, 2]] @ poses[row, :3, :3].T + poses[row, :3, 3]
+        seen = model.camera(image.camera_id).img_from_cam(camera_xyz)
+        error[chosen] = np.linalg.norm(seen - position[chosen], axis=1)
+    return {
+        "view": np.array(numbers) - 1,
+        "group": np.array([model.image(number).camera_id for number in numbers]) - 1,
+        "w2c": poses,
+        "points": xyz,
+        "track_length": np.bincount(table[:, 2], minlength=len(points)),
+        "observation_view": table[:, 0] - 1,
+        "observation_feature": table[:, 1],
+        "observation_point": table[:, 2],
+        "observation_px": position,
+        "observation_error_px": error,
+    }

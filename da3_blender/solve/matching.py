@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Matches between photos.
+
+Runs in COLMAP's child process of the engine.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import TYPE_CHECKING, Final
+
+import pycolmap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_OVERLAP: Final = 10  # neighbours of a frame, doubled in distance each time
+_POLL_S: Final = 0.2
+_DEGENERATE: Final = frozenset(
+    int(kind.value)
+    for kind in (
+        pycolmap.TwoViewGeometryConfiguration.PANORAMIC,
+        pycolmap.TwoViewGeometryConfiguration.PLANAR_OR_PANORAMIC,
+    )
+)
+
+
+def match_photos(
+    path: Path, *, is_sequential: bool, seed: int, tell: Callable[[int, int], object]
+) -> dict[str, int]:
+    """Match features between photos and keep the matches that a moving camera explains.
+
+    Args:
+        path: of the database.
+        is_sequential: compare neighbours in order; otherwise every pair.
+        seed: of the random samples, >= 0.
+        tell: called about five times a second with (pairs compared, pairs in all).
+
+    Returns:
+        Numbers of pairs: `pairs` compared, `verified` with enough common points, `turned` of
+        those explained by a flat scene or a camera that only turned; and `best`, the
+        common points of the best pair.
+    """
+    matching = pycolmap.FeatureMatchingOptions()
+    matching.use_gpu = False
+    verification = pycolmap.TwoViewGeometryOptions()
+    verification.ransac.random_seed = seed
+    sequential = pycolmap.SequentialPairingOptions()
+    sequential.overlap = _OVERLAP
+    sequential.quadratic_overlap = True
+    sequential.loop_detection = False
+    total = _count_pairs(path, sequential if is_sequential else None)
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(path, total, stop, tell), daemon=True)
+    watcher.start()
+    if is_sequential:
+        pycolmap.match_sequential(
+            path, matching, sequential, verification, device=pycolmap.Device.cpu
+        )
+    else:
+        pycolmap.match_exhaustive(
+            path,
+            matching,
+            verification_options=verification,
+            device=pycolmap.Device.cpu,
+        )
+    stop.set()
+    watcher.join()
+    return {"pairs": total, **_summarize(path)}
+
+
+def _count_pairs(path: Path, sequential: pycolmap.SequentialPairingOptions | None) -> int:
+    database = pycolmap.Database.open(path)
+    try:
+        if sequential is None:
+            count = database.num_images()
+            return count * (count - 1) // 2
+        pairs = pycolmap.SequentialPairGenerator(sequential, database).all_pairs()
+        return len({tuple(sorted(pair)) for pair in pairs})
+    finally:
+        database.close()
+
+
+def _watch(
+    path: Path, total: int, stop: threading.Event, tell: Callable[[int, int], object]
+) -> None:
+    """Count finished pairs in the database: the native call itself tells nothing."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        while not stop.wait(_POLL_S):
+            try:
+                row = connection.execute("SELECT COUNT(*) FROM two_view_geometries").fetchone()
+            except sqlite3.OperationalError:  # locked by a writer; the next look will do
+                continue
+            tell(min(int(row[0]), total), total)
+    finally:
+        connection.close()
+
+
+def _summarize(path: Path) -> dict[str, int]:
+    database = pycolmap.Database.open(path)
+    try:
+        _, geometries = database.read_two_view_geometries()
+    finally:
+        database.close()
+    counts = [(len(geometry.inlier_matches), int(geometry.config)) for geometry in geometries]
+    verified = [config for count, config in counts if count > 0]
+    return {
+        "verified": len(verified),
+        "turned": sum(config in _DEGENERATE for config in verified),
+        "best": max((count for count, _ in counts), default=0),
+    }

@@ -1,0 +1,219 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cameras and sparse points from photos, with COLMAP and no model file.
+
+Runs in the engine; the native work runs in child processes (`colmap_process`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ..contract.result_folder import translate_disk_errors
+from ..contract.views import SourceKind
+from .colmap_process import ColmapProcesses
+from .failures import (
+    check_features,
+    check_solution,
+    check_view_count,
+    describe_lost_views,
+    explain_no_model,
+)
+from .lens_groups import group_lenses
+from .photo_reduction import reduce_photo
+from .solution import load_solution
+from .work_folder import WorkFolder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..contract.progress import Progress
+    from ..contract.settings import RunSettings
+    from ..contract.views import PhotoSource
+    from .solution import SparseSolution
+
+_FEATURES: Final = "Finding features"
+_MATCHES: Final = "Matching photos"
+_CAMERAS: Final = "Placing cameras"
+# (label, expected share of the time), measured on 11 photos of 6 megapixels and on 14 of 1
+STAGES: Final[tuple[tuple[str, float], ...]] = ((_FEATURES, 0.5), (_MATCHES, 0.35), (_CAMERAS, 0.15))
+
+_ALL_PAIRS_ORDERED: Final = 60  # views of a sequence that are all compared with each other
+_ALL_PAIRS_PHOTOS: Final = 200
+_MAX_PROCESSES: Final = 8
+# SIFT's scale space: about 14 float32 pictures of twice the side, for the processes together.
+_SIFT_BYTES_PER_PIXEL: Final = 4 * 4 * 14
+_SIFT_BUDGET_BYTES: Final = 4_000_000_000
+
+_log = logging.getLogger(__name__)
+
+
+def solve_cameras(
+    source: PhotoSource, work_folder: Path, settings: RunSettings, progress: Progress
+) -> SparseSolution:
+    """Find the cameras, lenses and sparse points of all views that fit together.
+
+    Enters the stages of STAGES, in order. Says in notes when views are lost.
+
+    Args:
+        source: of at least two photos.
+        work_folder: made if needed; gets COLMAP's database, features and, in `sparse`, the
+            model in COLMAP's binary format. The caller deletes or keeps it.
+        settings: `matching`, `shared_lens`, `lens_model`, `use_focal_prior`, `max_features`,
+            `max_photo_side` and `seed` are read.
+        progress: gets stages and notes; its cancel flag is seen within about 0.2 s, except
+            while the source decodes a photo.
+
+    Raises:
+        CancelledError: the user cancelled.
+        EngineError: INPUT_TOO_FEW, CAMERAS_NOT_FOUND, OUT_OF_MEMORY, DISK_FULL,
+            OUTPUT_UNWRITABLE, ENGINE_BROKEN, or what the source raises.
+    """
+    views = source.views
+    check_view_count(len(views))
+    folder = WorkFolder(work_folder)
+    with translate_disk_errors(work_folder):
+        folder.make()
+    groups, group_of_view = group_lenses(views, source.kind, settings)
+    with ColmapProcesses(folder, progress) as processes:
+        counts = _find_features(source, folder, settings, processes, progress)
+        check_features(counts)
+        progress.begin(_MATCHES)
+        processes.send(
+            0,
+            "match",
+            lens_model=settings.lens_model,
+            groups=[group._asdict() for group in groups],
+            group_of_view=group_of_view,
+            is_sequential=_is_sequential(source, settings, progress),
+            seed=settings.seed,
+        )
+        matched = _follow(processes, progress, "matched", "{done} of {total} pairs")
+        _log.info("matches: %s", matched)
+        solution = _place_cameras(source, folder, settings, processes, progress)
+    if solution is None:
+        raise explain_no_model(matched, len(views))
+    check_solution(solution)
+    lost = describe_lost_views(solution, [view.name for view in views])
+    if lost:
+        progress.note(lost)
+    return solution
+
+
+def _find_features(
+    source: PhotoSource,
+    folder: WorkFolder,
+    settings: RunSettings,
+    processes: ColmapProcesses,
+    progress: Progress,
+) -> list[int]:
+    """Search all views, one per process at a time; return the number of features of each."""
+    progress.begin(_FEATURES)
+    count = len(source.views)
+    found = [0] * count
+    idle = list(range(_choose_process_count(source, settings)))
+    started: set[int] = set()
+    done = 0
+
+    def take_answer() -> None:
+        nonlocal done
+        answer = processes.receive()
+        idle.append(answer.process)
+        found[answer.content["view"]] = answer.content["count"]
+        done += 1
+        progress.report(done / count, f"{done} of {count} photos")
+
+    for index, image in source.iterate():
+        if not idle:
+            take_answer()
+        with translate_disk_errors(folder.path):
+            np.save(folder.pixels(index), reduce_photo(image, settings.max_photo_side))
+        number = idle.pop(0)
+        if number not in started:
+            processes.start(number)
+            started.add(number)
+        height, width, _ = image.shape
+        processes.send(
+            number,
+            "extract",
+            view=index,
+            width=width,
+            height=height,
+            max_features=settings.max_features,
+        )
+    while done < count:
+        take_answer()
+    for number in started - {0}:
+        processes.stop(number)
+    _log.info("features per photo: %s", found)
+    return found
+
+
+def _choose_process_count(source: PhotoSource, settings: RunSettings) -> int:
+    side = min(max(max(view.width, view.height) for view in source.views), settings.max_photo_side)
+    by_memory = _SIFT_BUDGET_BYTES // (_SIFT_BYTES_PER_PIXEL * side * side)
+    return max(1, min(os.cpu_count() or 1, len(source.views), _MAX_PROCESSES, by_memory))
+
+
+def _is_sequential(source: PhotoSource, settings: RunSettings, progress: Progress) -> bool:
+    if settings.matching != "AUTO":
+        return settings.matching == "SEQUENTIAL"
+    count = len(source.views)
+    if source.kind is not SourceKind.PHOTOS:
+        return count > _ALL_PAIRS_ORDERED
+    if count <= _ALL_PAIRS_PHOTOS:
+        return False
+    progress.note(
+        f"{count} photos are many, so only neighbours in the order of their names were compared. "
+        "If they were not taken in that order, choose exhaustive matching (it takes much longer)."
+    )
+    return True
+
+
+def _follow(
+    processes: ColmapProcesses, progress: Progress, last_kind: str, detail: str
+) -> dict[str, Any]:
+    """Report the progress of process 0 until its last answer, and return that."""
+    while True:
+        answer = processes.receive()
+        if answer.kind == last_kind:
+            return answer.content
+        done, total = answer.content["done"], answer.content["total"]
+        progress.report(min(done / max(total, 1), 1.0), detail.format(done=done, total=total))
+
+
+def _place_cameras(
+    source: PhotoSource,
+    folder: WorkFolder,
+    settings: RunSettings,
+    processes: ColmapProcesses,
+    progress: Progress,
+) -> SparseSolution | None:
+    """Run the mapper, a second time with weaker demands where the first lost many views."""
+    progress.begin(_CAMERAS)
+    views = source.views
+    solution = None
+    placed = 0
+    for is_relaxed in (False, True):
+        processes.send(
+            0,
+            "map",
+            options={
+                "seed": settings.seed,
+                "views": len(views),
+                "is_relaxed": is_relaxed,
+                "more_than": placed,
+            },
+        )
+        mapped = _follow(processes, progress, "mapped", "{done} of {total} cameras")
+        _log.info("mapper, relaxed %s: %d cameras", is_relaxed, mapped["placed"])
+        if mapped["lenses"]:
+            placed = mapped["placed"]
+            solution = load_solution(folder, mapped["lenses"], len(views))
+        if placed * 2 >= len(views):
+            break
+    return solution

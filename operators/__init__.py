@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the user can do: operators and Blender's command line.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from ..da3_blender.client.session import shut_down
+from . import command_line
+from .build_scene import DA3_OT_build_scene
+from .cancel import DA3_OT_cancel
+from .choose_files import DA3_OT_choose_files
+from .choose_folder import DA3_OT_choose_folder
+from .copy_report import DA3_OT_copy_report
+from .dismiss import DA3_OT_dismiss
+from .look_through import DA3_OT_look_through
+from .open_preferences import DA3_OT_open_preferences
+from .open_result import DA3_OT_open_result
+from .reconstruct import DA3_OT_reconstruct
+
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(
+    (
+        DA3_OT_reconstruct,
+        DA3_OT_cancel,
+        DA3_OT_choose_folder,
+        DA3_OT_choose_files,
+        DA3_OT_build_scene,
+        DA3_OT_look_through,
+        DA3_OT_copy_report,
+        DA3_OT_open_result,
+        DA3_OT_open_preferences,
+        DA3_OT_dismiss,
+    )
+)
+
+
+def register() -> None:
+    """Add the operators and the command."""
+    _register_classes()
+    command_line.register()
+
+
+def unregister() -> None:
+    """Remove them and end the engine; the timer of a run ends by itself."""
+    command_line.unregister()
+    shut_down()
+    _unregister_classes()

@@ -1,0 +1,78 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Build a result in the scene: that of the last run, or one from disk.
+
+Runs in Blender.
+"""
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+from bpy.types import Context, Event, Operator
+
+from ..da3_blender.contract import names
+from ..da3_blender.contract.errors import EngineError
+from ..da3_blender.contract.result_folder import load_result
+from ..da3_blender.scene.builder import build_scene
+from ..da3_blender.scene.properties import clear_failure
+from ..da3_blender.scene.settings_from_scene import make_build_options
+from .failures import report_failure
+from .view_framing import frame_collection
+
+
+class DA3_OT_build_scene(Operator):  # noqa: N801 - Blender's naming
+    """Open a results folder and build its cameras and points, with one undo step."""
+
+    bl_idname = names.OP_BUILD_SCENE
+    bl_label = "Build Scene"
+    bl_description = "Make cameras, photos and points from a results folder in this scene"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's naming
+
+    folder: StringProperty(
+        name="Results Folder",
+        description="Folder with the manifest of a reconstruction",
+        subtype="DIR_PATH",
+        options={"SKIP_SAVE"},
+    )
+    directory: StringProperty(
+        name="Folder",
+        description="Filled by the file browser",
+        subtype="DIR_PATH",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Need object mode, because the undo step of another mode would not hold objects."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Go to object mode first")
+            return False
+        return True
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Build the given folder, or ask for one."""
+        if self.folder:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: Context) -> set[str]:
+        """Build and tell what was built."""
+        clear_failure(context.window_manager)
+        folder = Path(bpy.path.abspath(self.folder or self.directory))
+        self.folder = str(folder)
+        try:
+            result = load_result(folder)
+            report = build_scene(context, result, make_build_options(context.scene))
+        except EngineError as error:
+            return report_failure(self, context, error)
+        if getattr(context.scene, names.SCENE_SETTINGS).frame_view:
+            frame_collection(context, report.collection)
+        for note in report.notes:
+            self.report({"INFO"}, note)
+        self.report(
+            {"INFO"},
+            f"Built {report.frames} poses and {report.points} points in {report.seconds:.1f} s",
+        )
+        return {"FINISHED"}

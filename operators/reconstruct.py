@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start a run of the engine.
+
+Runs in Blender.
+"""
+
+import bpy
+from bpy.props import BoolProperty
+from bpy.types import Context, Event, Operator
+
+from ..da3_blender.client.job import JobState
+from ..da3_blender.client.session import current_job
+from ..da3_blender.contract import names
+from ..da3_blender.contract.errors import EngineError, ErrorCode
+from ..da3_blender.scene.properties import clear_failure
+from ..da3_blender.scene.settings_from_scene import make_run_settings
+from .engine_access import connect, wait_for_job
+from .extension import get_preferences, get_user_folder
+from .failures import report_failure
+from .job_timer import build_in_scene, watch_job
+
+
+class DA3_OT_reconstruct(Operator):  # noqa: N801 - Blender's naming
+    """Gather the settings, start a job and return at once."""
+
+    bl_idname = names.OP_RECONSTRUCT
+    bl_label = "Reconstruct"
+    bl_description = (
+        "Find the cameras and points of the photos, and build them in this scene. "
+        "Blender can be used while it runs"
+    )
+    bl_options = {"REGISTER"}  # noqa: RUF012 - Blender's naming
+
+    wait: BoolProperty(
+        name="Wait",
+        description="Return when the scene is built; always so without a window",
+        default=False,
+        options={"SKIP_SAVE", "HIDDEN"},
+    )
+
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Need an input, and no run in progress."""
+        job = current_job()
+        if job is not None and not job.is_over:
+            cls.poll_message_set("A run is in progress: wait for it or cancel it")
+            return False
+        if not getattr(context.scene, names.SCENE_SETTINGS).input_path:
+            cls.poll_message_set("Choose a folder of photos, photo files or a video first")
+            return False
+        return True
+
+    def execute(self, context: Context) -> set[str]:
+        """Start the job; without a window, wait for it."""
+        clear_failure(context.window_manager)
+        preferences = get_preferences(context)
+        try:
+            settings = make_run_settings(context.scene, preferences, get_user_folder())
+            client = connect(bpy.path.abspath(preferences.engine_python))
+            job = client.start_job(settings)
+            if not (self.wait or bpy.app.background):
+                watch_job(job.id, context.scene)
+                return {"FINISHED"}
+            wait_for_job(client, job, lambda _job: None)
+            if job.state is JobState.CANCELLED:
+                return {"CANCELLED"}
+            if job.error is not None:
+                raise job.error
+            if not build_in_scene(job.summary["folder"], context.scene.session_uid):
+                raise EngineError(
+                    ErrorCode.INTERNAL,
+                    f"The result in {job.summary['folder']} was not built.",
+                    "Go to object mode and use Build Scene.",
+                )
+        except EngineError as error:
+            return report_failure(self, context, error)
+        return {"FINISHED"}
+
+    def invoke(self, context: Context, _event: Event) -> set[str]:
+        """Start from the panel."""
+        return self.execute(context)

@@ -1,0 +1,28 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user sees: the panels of the sidebar and the preferences.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+import bpy
+
+from .cameras_model import DA3_PT_cameras_model
+from .main import DA3_PT_main
+from .points import DA3_PT_points
+from .preferences import DA3_AddonPreferences
+from .scene import DA3_PT_scene
+from .sequence import DA3_PT_sequence
+
+register, unregister = bpy.utils.register_classes_factory(
+    (
+        DA3_AddonPreferences,
+        DA3_PT_main,
+        DA3_PT_cameras_model,
+        DA3_PT_sequence,
+        DA3_PT_points,
+        DA3_PT_scene,
+    )
+)

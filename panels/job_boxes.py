@@ -1,0 +1,116 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The boxes of the main panel: a run in progress, a failure, a result.
+
+Runs in Blender, while a panel is drawn: reads the job, never the disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from ..da3_blender.client.job import JobState
+from ..da3_blender.contract import names
+from .status import describe_seconds, find_remedy
+from .wrapped_text import draw_wrapped
+
+if TYPE_CHECKING:
+    from bpy.types import Context, UILayout
+
+    from ..da3_blender.client.job import Job
+    from ..da3_blender.contract.errors import EngineError
+
+_MOST_NOTES = 6
+
+
+def draw_progress(layout: UILayout, job: Job) -> None:
+    """Show stage, share and time left, with a button to cancel."""
+    box = layout.box()
+    row = box.row(align=True)
+    words = {JobState.STARTING: "Starting the engine", JobState.CANCELLING: "Cancelling"}
+    stage = words.get(job.state) or job.stage or "Working"
+    row.progress(factor=job.fraction, text=f"{stage}  {job.fraction:.0%}", type="BAR")
+    row.operator(names.OP_CANCEL, text="", icon="X")
+    row = box.row()
+    row.label(text=job.detail or " ")
+    right = row.row()
+    right.alignment = "RIGHT"
+    if job.remaining_s is not None and job.state is JobState.RUNNING:
+        right.label(text=f"{describe_seconds(job.remaining_s)} left")
+    else:
+        right.label(text=describe_seconds(job.elapsed_s()))
+
+
+def draw_failure(layout: UILayout, context: Context, error: EngineError) -> None:
+    """Show what happened, what to do, and the button that does it."""
+    box = layout.box()
+    row = box.row()
+    row.alert = True
+    row.label(text="That did not work", icon="ERROR")
+    row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
+    draw_wrapped(box, context, error.message)
+    draw_wrapped(box, context, error.hint, icon="INFO")
+    remedy = find_remedy(error.code)
+    row = box.row(align=True)
+    if remedy is not None:
+        row.operator(remedy.operator, text=remedy.label)
+    row.operator(names.OP_COPY_REPORT, icon="COPYDOWN")
+
+
+def draw_cancelled(layout: UILayout, context: Context, job: Job) -> None:
+    """Say that a run was cancelled."""
+    box = layout.box()
+    row = box.row()
+    row.label(text=f"Cancelled after {describe_seconds(job.elapsed_s())}", icon="CANCEL")
+    row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
+    for note in job.notes[-1:]:
+        draw_wrapped(box, context, note)
+
+
+def draw_result(layout: UILayout, context: Context, job: Job) -> None:
+    """Show what was found, and offer to build it where that was not done."""
+    summary = job.summary or {}
+    folder = str(summary.get("folder", ""))
+    box = layout.box()
+    row = box.row()
+    row.label(text=_describe_cameras(summary), icon="CHECKMARK")
+    row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
+    column = box.column(align=True)
+    column.scale_y = 0.85
+    facts = (
+        ("Points", f"{summary['points']:,}" if isinstance(summary.get("points"), int) else None),
+        ("Cameras by", summary.get("solver")),
+        ("Time", describe_seconds(job.elapsed_s())),
+    )
+    for label, value in facts:
+        if value:
+            line = column.row()
+            line.label(text=label)
+            line.label(text=str(value))
+    for note in job.notes[:_MOST_NOTES]:
+        draw_wrapped(box, context, note, icon="INFO")
+    if len(job.notes) > _MOST_NOTES:
+        box.label(text=f"{len(job.notes) - _MOST_NOTES} more notes are in the report")
+    if not is_built(folder):
+        box.operator(names.OP_BUILD_SCENE, icon="IMPORT").folder = folder
+    row = box.row(align=True)
+    row.operator(names.OP_OPEN_RESULT, text="Folder", icon="FILE_FOLDER").folder = folder
+    row.operator(names.OP_COPY_REPORT, text="Report", icon="COPYDOWN")
+
+
+def is_built(folder: str) -> bool:
+    """Tell whether a results folder has a root in this file."""
+    return any(
+        ob.type == "EMPTY" and ob.get(names.PROP_RESULT) == folder for ob in bpy.data.objects
+    )
+
+
+def _describe_cameras(summary: dict[str, Any]) -> str:
+    cameras, views = summary.get("cameras"), summary.get("views")
+    if not isinstance(cameras, int):
+        return "Done"
+    if isinstance(views, int) and views > cameras:
+        return f"{cameras} of {views} cameras found"
+    return f"{cameras} cameras found"

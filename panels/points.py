@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings: which points are made and how they look.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bpy.types import Panel
+
+from ..da3_blender.contract import names
+
+if TYPE_CHECKING:
+    from bpy.types import Context
+
+
+class DA3_PT_points(Panel):  # noqa: N801 - Blender's naming
+    """Number, filters, size."""
+
+    bl_label = "Points"
+    bl_parent_id = "DA3_PT_main"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender's naming
+
+    def draw(self, context: Context) -> None:
+        """Show the settings of the run, then those of the object, then those of the view."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        settings = getattr(context.scene, names.SCENE_SETTINGS)
+        for group in (
+            ("max_points", "drop_percent", "edge_step"),
+            ("point_display", "point_size", "min_confidence"),
+            ("draw_points",),
+        ):
+            column = layout.column()
+            for name in group:
+                column.prop(settings, name)
+        row = layout.row()
+        row.enabled = settings.draw_points
+        row.prop(settings, "draw_limit")

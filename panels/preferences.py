@@ -1,0 +1,58 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Settings of this machine: the engine, the weights, downloads.
+
+Runs in Blender. Annotations are read by Blender, so they may not be postponed.
+"""
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+from bpy.types import AddonPreferences, Context
+
+from ..da3_blender.scene import choices
+
+
+class DA3_AddonPreferences(AddonPreferences):  # noqa: N801 - Blender's naming
+    """What is the same for all scenes and files of this user."""
+
+    bl_idname = __package__.rpartition(".")[0]
+
+    engine_python: StringProperty(
+        name="Engine's Python",
+        description=(
+            "Python 3.11 or newer with the engine's libraries, or the folder of its environment; "
+            "empty looks in the extension's own folder"
+        ),
+        subtype="FILE_PATH",
+    )
+    checkpoint: StringProperty(
+        name="Weights",
+        description=(
+            "File or folder with the weights of Depth Anything 3; "
+            "empty looks in the Hugging Face cache"
+        ),
+        subtype="FILE_PATH",
+    )
+    allow_downloads: BoolProperty(
+        name="Allow Downloads",
+        description="Let the engine fetch weights from the Hugging Face hub when they are missing",
+        default=False,
+    )
+    device: EnumProperty(
+        name="Compute on", description="Where the network runs", items=choices.DEVICE
+    )
+
+    def draw(self, _context: Context) -> None:
+        """Show the four settings, and why downloads may be off."""
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "engine_python")
+        layout.prop(self, "device")
+        layout.prop(self, "checkpoint")
+        row = layout.row()
+        row.enabled = bpy.app.online_access
+        row.prop(self, "allow_downloads")
+        if not bpy.app.online_access:
+            fixed = bpy.app.online_access_override
+            where = "was turned off when Blender was started" if fixed else "is off, see System"
+            layout.label(text=f"Online access {where}", icon="INFO")

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names and shapes of all weights of the full-size networks, on the meta device.
+
+Runs in the engine's environment.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from da3_blender.inference.model_table import MODELS
+from da3_blender.inference.weights import build_empty_network, is_ignored_key, official_key
+from da3_blender.network.presets import PRESETS
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_official_keys_and_shapes(name):
+    path = SHARED / "spec" / "state_dicts" / f"{name}.json"
+    if not path.is_file():
+        pytest.skip(f"no inventory {path.name} beside the checkout")
+    official = {key: tuple(shape) for key, shape in json.loads(path.read_text()).items()}
+    state = build_empty_network(PRESETS[name]).state_dict()
+    ours = {official_key(key): tuple(value.shape) for key, value in state.items()}
+    assert ours.items() <= official.items()
+    left = official.keys() - ours.keys()
+    assert all(is_ignored_key(key) for key in left)
+    assert any("gs_head" in key for key in left) == PRESETS[name].has_gaussian_head
+    # an ignored name must not hide a weight that we use
+    assert not [key for key in ours if is_ignored_key(key)]
+
+
+@pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.model_id)
+def test_download_size_is_four_bytes_per_official_weight(entry):
+    path = SHARED / "spec" / "state_dicts" / f"{entry.preset}.json"
+    if not path.is_file():
+        pytest.skip(f"no inventory {path.name} beside the checkout")
+    count = 0
+    for shape in json.loads(path.read_text()).values():
+        size = 1
+        for side in shape:
+            size *= side
+        count += size
+    assert entry.download_bytes == 4 * count

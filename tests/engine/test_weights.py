@@ -1,0 +1,463 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Loading checkpoints strictly, finding them, downloading them from a hub of our own.
+
+Runs in the engine's environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.server
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+pytest.importorskip("safetensors", reason="safetensors is not installed")
+pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+
+import torch
+from safetensors.torch import save_file
+
+from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
+from da3_blender.inference import model_store
+from da3_blender.inference.model_store import download_checkpoint, find_local_checkpoint
+from da3_blender.inference.model_table import MODELS, get_model
+from da3_blender.inference.weights import (
+    StoredTensor,
+    identify_architecture,
+    load_network,
+    official_key,
+)
+from da3_blender.network.any_view import AnyViewNetwork
+from da3_blender.network.presets import PRESETS, AnyViewPreset, BackbonePreset, HeadPreset
+
+TINY = AnyViewPreset(
+    name="tiny",
+    backbone=BackbonePreset(
+        width=64,
+        depth=9,
+        ffn_hidden=64,
+        has_gated_ffn=False,
+        out_layers=(3, 5, 7, 8),
+        multi_view_start=2,
+        position_grid=3,
+    ),
+    head=HeadPreset(out_channels=(4, 4, 4, 4), features=8),
+)
+SHARED_NORM = "model.head.scratch.output_conv2_aux.{}.2.{}"
+
+
+@pytest.fixture(autouse=True)
+def tiny_preset(monkeypatch):
+    monkeypatch.setitem(PRESETS, TINY.name, TINY)
+
+
+@pytest.fixture(scope="module")
+def network():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        # widths below 16 heads do not exist in the camera encoder; 64 / 16 = 4 channels do
+        return AnyViewNetwork(TINY).requires_grad_(requires_grad=False).eval()
+
+
+@pytest.fixture
+def state(network):
+    return {official_key(k): v.clone() for k, v in network.state_dict().items()}
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def refuse(path, *parts):
+    with pytest.raises(EngineError) as error:
+        load_network(path, "cpu")
+    assert error.value.code is ErrorCode.CHECKPOINT_WRONG
+    assert str(path) in error.value.message
+    assert error.value.hint
+    for part in parts:
+        assert part in error.value.message
+    return error.value
+
+
+def test_round_trip(network, state, path):
+    save_file(state, path)
+    loaded, preset = load_network(path, "cpu")
+    assert preset is TINY
+    assert not loaded.training
+    for name, value in network.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    images = torch.randn(1, 2, 3, 28, 42, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.equal(loaded(images).depth, network(images).depth)
+
+
+def test_folder_works_too(state, path):
+    save_file(state, path)
+    load_network(path.parent, "cpu")
+
+
+def test_both_layouts_of_the_shared_norm(network, state, path):
+    for level in (1, 2, 3):
+        for leaf in ("weight", "bias"):
+            source = state[SHARED_NORM.format(0, leaf)]
+            state[SHARED_NORM.format(level, leaf)] = source.clone()
+    save_file(state, path)
+    loaded, _ = load_network(path, "cpu")
+    name = "head.scratch.output_conv2_aux.3.2.weight"
+    assert torch.equal(loaded.state_dict()[name], network.state_dict()[name])
+
+
+def test_parts_without_effect_are_ignored(state, path):
+    state["model.gs_head.projects.0.weight"] = torch.zeros(2, 2)
+    state["model.head.scratch.output_conv1_aux.0.0.weight"] = torch.zeros(1)
+    state["model.head.scratch.output_conv2_aux.2.5.bias"] = torch.zeros(1)
+    save_file(state, path)
+    load_network(path, "cpu")
+
+
+def test_half_precision_touches_only_matrix_products(state, path):
+    save_file({key: value.to(torch.float16) for key, value in state.items()}, path)
+    loaded, _ = load_network(path, "cpu", torch.bfloat16)
+    half = {name for name, p in loaded.named_parameters() if p.dtype == torch.bfloat16}
+    full = {name for name, p in loaded.named_parameters() if p.dtype == torch.float32}
+    assert "backbone.pretrained.blocks.0.attn.qkv.weight" in half
+    assert "backbone.pretrained.patch_embed.proj.bias" in half
+    assert "backbone.pretrained.blocks.0.norm1.weight" in full
+    assert "backbone.pretrained.blocks.0.ls1.gamma" in full
+    assert "cam_enc.trunk.0.attn.qkv.weight" in full
+    assert half | full == {name for name, _ in loaded.named_parameters()}
+
+
+def test_missing_and_unexpected_tensors_are_named(state, path):
+    del state["model.cam_dec.fc_t.bias"]
+    state["model.cam_dec.fc_x.bias"] = torch.zeros(3)
+    save_file(state, path)
+    refuse(path, "1 missing (model.cam_dec.fc_t.bias)", "1 unexpected (model.cam_dec.fc_x.bias)")
+
+
+def test_wrong_shape_is_named(state, path):
+    state["model.cam_dec.fc_t.bias"] = torch.zeros(4)
+    save_file(state, path)
+    refuse(path, "model.cam_dec.fc_t.bias", "(4,)", "(3,)")
+
+
+def test_whole_numbers_are_refused(state, path):
+    state["model.cam_dec.fc_t.bias"] = torch.zeros(3, dtype=torch.int32)
+    save_file(state, path)
+    refuse(path, "I32")
+
+
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.01, 0.5, 0.999])
+def test_cut_short(state, path, share):
+    save_file(state, path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    error = refuse(path)
+    assert "cut short" in error.message or "not a safetensors" in error.message
+    assert "download" in error.hint
+
+
+def test_bytes_to_spare(state, path):
+    save_file(state, path)
+    with path.open("ab") as file:
+        file.write(b"\0" * 10)
+    refuse(path, "to spare")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!doctype html><html>not found</html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
+        (b"PK\x03\x04" + b"\0" * 100, "not a safetensors"),
+        (b"\x10\0\0\0\0\0\0\0" + b"[1, 2, 3, 4, 5]  ", "not a safetensors"),
+        (b"\x10\0\0\0\0\0\0\0" + b'{"a": {"b": 1}}  ', "not a safetensors"),
+    ],
+    ids=["web page", "pointer", "archive", "list", "other entries"],
+)
+def test_other_files(path, content, words):
+    path.write_bytes(content)
+    refuse(path, words)
+
+
+def test_missing_file(path):
+    with pytest.raises(EngineError) as error:
+        load_network(path, "cpu")
+    assert error.value.code is ErrorCode.CHECKPOINT_MISSING
+    assert str(path) in error.value.message
+
+
+def test_metric_checkpoint_is_named(state, path):
+    state["model.head.scratch.sky_output_conv2.0.weight"] = torch.zeros(1)
+    save_file(state, path)
+    refuse(path, "da3metric-large", "any-view")
+
+
+def test_config_decides_the_architecture(state, path):
+    save_file(state, path)
+    path.with_name("config.json").write_text(json.dumps({"model_name": "da3mono-large"}))
+    refuse(path, "da3mono-large")
+    path.with_name("config.json").write_text(json.dumps({"model_name": "tiny"}))
+    load_network(path, "cpu")
+    path.with_name("config.json").write_text("not json")
+    load_network(path, "cpu")
+
+
+def test_architecture_from_keys():
+    def header(*keys, width=384):
+        token = {"model.backbone.pretrained.cls_token": StoredTensor("F32", (1, 1, width))}
+        return token | dict.fromkeys(keys, StoredTensor("F32", (1,)))
+
+    assert identify_architecture(header()) == "da3-small"
+    assert identify_architecture(header(width=1536)) == "da3-giant"
+    assert identify_architecture(header("model.da3_metric.x")) == "da3nested-giant-large"
+    assert identify_architecture(header("a.sky_output_conv2.0.bias")) == "da3metric-large"
+    assert identify_architecture(header(width=7)) == ""
+    assert identify_architecture({}) == ""
+
+
+def test_model_table():
+    assert MODELS["da3-small"].is_commercial_use_allowed
+    assert not MODELS["da3-giant"].is_commercial_use_allowed
+    assert all(entry.preset in PRESETS for entry in MODELS.values())
+    with pytest.raises(EngineError):
+        get_model("da3-huge")
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["model.safetensors", "da3-small.safetensors", "DA3-SMALL/model.safetensors"],
+)
+def test_find_in_a_folder(tmp_path, place):
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"x")
+    assert find_local_checkpoint("da3-small", tmp_path) == file
+    assert find_local_checkpoint("da3-small", file) == file
+
+
+def test_find_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    assert find_local_checkpoint("da3-small", tmp_path) is None
+    with pytest.raises(EngineError) as error:
+        find_local_checkpoint("da3-small", tmp_path / "nowhere")
+    assert error.value.code is ErrorCode.CHECKPOINT_MISSING
+
+
+class Hub(http.server.ThreadingHTTPServer):
+    """Speaks as much of the hub's protocol as a download needs."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.files = {}
+        self.refusal = None
+        self.ranges = []
+        self.breaks_left = 0
+        self.endpoint = f"http://127.0.0.1:{self.server_port}"
+
+
+class HubHandler(http.server.BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.answer(with_body=False)
+
+    def do_GET(self):
+        self.answer(with_body=True)
+
+    def answer(self, *, with_body):
+        if self.server.refusal:
+            status, code = self.server.refusal
+            self.send_response(status)
+            if code:
+                self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        match = re.fullmatch(r"/(.+)/resolve/main/(.+)", self.path)
+        data = self.server.files.get(match and match[2])
+        if data is None:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = 0
+        if with_body and "Range" in self.headers:
+            self.server.ranges.append(self.headers["Range"])
+            start = int(re.match(r"bytes=(\d+)-", self.headers["Range"])[1])
+        self.send_response(206 if start else 200)
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(data) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        if with_body and self.server.breaks_left and len(data) > 1000:
+            self.server.breaks_left -= 1
+            self.wfile.write(data[: len(data) * 3 // 4])
+            self.close_connection = True
+        elif with_body:
+            with contextlib.suppress(ConnectionError):  # the client may have had enough
+                self.wfile.write(data[start:])
+
+    def log_message(self, *_args):
+        pass
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    if os.environ.get("HF_HUB_OFFLINE"):
+        pytest.skip("HF_HUB_OFFLINE is set")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Hub()
+    server.files = {
+        "config.json": b'{"model_name": "da3-small"}',
+        "model.safetensors": bytes(range(256)) * 100_000,
+    }
+    # the default entry's size would make the progress crawl
+    small = replace(MODELS["da3-small"], download_bytes=len(server.files["model.safetensors"]))
+    monkeypatch.setitem(MODELS, "da3-small", small)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def fail_to_download(hub, tmp_path, code):
+    with pytest.raises(EngineError) as error:
+        download_checkpoint(
+            "da3-small", lambda _share: None, cache_dir=tmp_path, endpoint=hub.endpoint
+        )
+    assert error.value.code is code
+    assert "da3-small" in error.value.message
+    return error.value
+
+
+def test_download(hub, tmp_path):
+    shares = []
+    path = download_checkpoint(
+        "da3-small", shares.append, cache_dir=tmp_path, endpoint=hub.endpoint
+    )
+    assert path.read_bytes() == hub.files["model.safetensors"]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert any(0 < share < 1 for share in shares)
+    assert (path.parent / "config.json").is_file()
+    assert find_local_checkpoint("da3-small", tmp_path) == path
+    # a second time nothing is fetched, also without a hub
+    hub.refusal = (503, None)
+    again = download_checkpoint(
+        "da3-small", shares.append, cache_dir=tmp_path, endpoint=hub.endpoint
+    )
+    assert again == path
+
+
+def test_download_survives_a_broken_connection(hub, tmp_path):
+    hub.breaks_left = 1
+    path = download_checkpoint(
+        "da3-small", lambda _share: None, cache_dir=tmp_path, endpoint=hub.endpoint
+    )
+    assert path.read_bytes() == hub.files["model.safetensors"]
+    assert hub.ranges, "it started again from the beginning"
+
+
+def test_download_works_after_a_cancel(hub, tmp_path):
+    def stop_early(share):
+        nonlocal wants_stop
+        wants_stop = share > 0.2
+
+    wants_stop = False
+    with pytest.raises(CancelledError):
+        download_checkpoint(
+            "da3-small",
+            stop_early,
+            is_cancelled=lambda: wants_stop,
+            cache_dir=tmp_path,
+            endpoint=hub.endpoint,
+        )
+    assert find_local_checkpoint("da3-small", tmp_path) is None
+    assert not list(tmp_path.rglob("*.incomplete"))
+    path = download_checkpoint(
+        "da3-small", lambda _share: None, cache_dir=tmp_path, endpoint=hub.endpoint
+    )
+    assert path.read_bytes() == hub.files["model.safetensors"]
+
+
+def test_no_config_is_no_trouble(hub, tmp_path):
+    del hub.files["config.json"]
+    path = download_checkpoint(
+        "da3-small", lambda _share: None, cache_dir=tmp_path, endpoint=hub.endpoint
+    )
+    assert path.is_file()
+
+
+def test_no_weights(hub, tmp_path):
+    del hub.files["model.safetensors"]
+    error = fail_to_download(hub, tmp_path, ErrorCode.DOWNLOAD_FAILED)
+    assert "no such file" in error.message
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        ((401, None), "access"),
+        ((404, "RepoNotFound"), "access"),
+        ((403, "GatedRepo"), "agreement"),
+    ],
+)
+def test_refusals(hub, tmp_path, refusal, words):
+    hub.refusal = refusal
+    error = fail_to_download(hub, tmp_path, ErrorCode.DOWNLOAD_FAILED)
+    assert words in error.message
+    assert "depth-anything/DA3-SMALL" in error.hint
+
+
+def test_hub_is_down(hub, tmp_path):
+    hub.shutdown()
+    hub.server_close()
+    error = fail_to_download(hub, tmp_path, ErrorCode.DOWNLOAD_FAILED)
+    assert "cannot be reached" in error.message
+
+
+def test_no_space(hub, tmp_path, monkeypatch):
+    usage = model_store.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(model_store.shutil, "disk_usage", lambda _path: usage)
+    error = fail_to_download(hub, tmp_path, ErrorCode.DISK_FULL)
+    assert "0.0 GB free" in error.message
+
+
+def test_offline_mode_is_respected(tmp_path):
+    code = (
+        "from da3_blender.inference.model_store import download_checkpoint\n"
+        "from da3_blender.contract.errors import EngineError\n"
+        "try:\n"
+        f"    download_checkpoint('da3-small', print, cache_dir={str(tmp_path)!r})\n"
+        "except EngineError as error:\n"
+        "    print(error.code.value)\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(root)}
+    result = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert result.stdout.strip() == "download_not_allowed"
