@@ -21,13 +21,13 @@ from .failures import report_failure
 from .view_framing import frame_collection
 
 
-class DA3_OT_build_scene(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_build_scene(Operator):
     """Open a results folder and build its cameras and points, with one undo step."""
 
     bl_idname = names.OP_BUILD_SCENE
     bl_label = "Build Scene"
     bl_description = "Make cameras, photos and points from a results folder in this scene"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"REGISTER", "UNDO"}
 
     folder: StringProperty(
         name="Results Folder",

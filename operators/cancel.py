@@ -11,13 +11,13 @@ from ..da3_blender.client.session import current_client, current_job
 from ..da3_blender.contract import names
 
 
-class DA3_OT_cancel(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_cancel(Operator):
     """Ask the engine to stop; the timer sees it end."""
 
     bl_idname = names.OP_CANCEL
     bl_label = "Cancel"
     bl_description = "Stop the run; the scene and the disk stay as they were"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL"}
 
     @classmethod
     def poll(cls, _context: Context) -> bool:

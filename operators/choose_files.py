@@ -14,13 +14,13 @@ from ..da3_blender.contract import names
 from ..da3_blender.scene.properties import refresh_summary
 
 
-class DA3_OT_choose_files(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_choose_files(Operator):
     """Open the file browser for one or more files."""
 
     bl_idname = names.OP_CHOOSE_FILES
     bl_label = "Choose Files"
     bl_description = "Choose single photos, or one video"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL", "UNDO"}
 
     directory: StringProperty(
         name="Folder",

@@ -11,13 +11,13 @@ from bpy.types import Context, Event, Operator
 from ..da3_blender.contract import names
 
 
-class DA3_OT_choose_folder(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_choose_folder(Operator):
     """Open the file browser for a folder."""
 
     bl_idname = names.OP_CHOOSE_FOLDER
     bl_label = "Choose Folder"
     bl_description = "Choose the folder that holds the photos or the sequence"
-    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL", "UNDO"}
 
     directory: StringProperty(
         name="Folder",

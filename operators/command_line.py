@@ -116,9 +116,7 @@ def _build(options: CommandOptions, folder: Path) -> None:
     for note in report.notes:
         sys.stdout.write(f"note: {note}\n")
     _save(options.output)
-    sys.stdout.write(
-        f"{report.frames} poses and {report.points} points in {options.output}\n"
-    )
+    sys.stdout.write(f"{report.frames} poses and {report.points} points in {options.output}\n")
     if options.render is not None:
         _render(options.render)
 

@@ -13,7 +13,7 @@ from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 
 
-class DA3_OT_copy_report(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_copy_report(Operator):
     """Put versions, settings and the last log lines on the clipboard, without names."""
 
     bl_idname = names.OP_COPY_REPORT
@@ -22,7 +22,7 @@ class DA3_OT_copy_report(Operator):  # noqa: N801 - Blender's naming
         "Copy versions, settings and the end of the log to the clipboard, "
         "for an issue; your home folder and user name are masked"
     )
-    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL"}
 
     def execute(self, context: Context) -> set[str]:
         """Make the report and copy it."""

@@ -12,13 +12,13 @@ from ..da3_blender.contract import names
 from ..da3_blender.scene.properties import clear_failure
 
 
-class DA3_OT_dismiss(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_dismiss(Operator):
     """Take the outcome of the last run off the panel."""
 
     bl_idname = names.OP_DISMISS
     bl_label = "Dismiss"
     bl_description = "Close this message; the scene and the results folder stay"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL"}
 
     def execute(self, context: Context) -> set[str]:
         """Forget the failure and remember that the job was seen."""

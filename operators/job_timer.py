@@ -79,7 +79,7 @@ def build_in_scene(folder: str, scene_uid: int) -> bool:
             return False
         try:
             # The second argument asks for the undo step, which calls from Python do not make.
-            answer = bpy.ops.da3.build_scene("EXEC_DEFAULT", True, folder=folder)  # noqa: FBT003
+            answer = bpy.ops.da3.build_scene("EXEC_DEFAULT", True, folder=folder)
         except RuntimeError as error:
             _log.warning("%s", error)
             return False

@@ -15,13 +15,13 @@ from ..da3_blender.scene.render_setup import match_render_to_camera
 from .failures import report_failure
 
 
-class DA3_OT_look_through(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_look_through(Operator):
     """Make a camera active with the render size and pixel aspect of its photo."""
 
     bl_idname = names.OP_LOOK_THROUGH
     bl_label = "Look Through"
     bl_description = "View and render through this camera, at the size of its photo"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"REGISTER", "UNDO"}
 
     camera: StringProperty(
         name="Camera",

@@ -12,13 +12,13 @@ from ..da3_blender.contract import names
 from .extension import BASE_PACKAGE
 
 
-class DA3_OT_open_preferences(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_open_preferences(Operator):
     """Show where the engine and the weights are set."""
 
     bl_idname = names.OP_OPEN_PREFERENCES
     bl_label = "Open Preferences"
     bl_description = "Set the engine, the weights and downloads in the preferences"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL"}
 
     def execute(self, _context: Context) -> set[str]:
         """Show the add-on's entry, unfolded."""

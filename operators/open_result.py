@@ -15,13 +15,13 @@ from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 
 
-class DA3_OT_open_result(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_open_result(Operator):
     """Show the results folder in the system's file manager."""
 
     bl_idname = names.OP_OPEN_RESULT
     bl_label = "Open Results Folder"
     bl_description = "Show the results folder, with its photos, arrays and log"
-    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"INTERNAL"}
 
     folder: StringProperty(
         name="Results Folder",
@@ -36,9 +36,7 @@ class DA3_OT_open_result(Operator):  # noqa: N801 - Blender's naming
         last = job.summary["folder"] if job is not None and job.summary else ""
         folder = bpy.path.abspath(self.folder) or last
         if not folder or not Path(folder).is_dir():
-            self.report(
-                {"ERROR"}, f"There is no results folder {folder}. Run Reconstruct first."
-            )
+            self.report({"ERROR"}, f"There is no results folder {folder}. Run Reconstruct first.")
             return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=folder)
         return {"FINISHED"}

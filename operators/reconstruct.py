@@ -21,7 +21,7 @@ from .failures import report_failure
 from .job_timer import build_in_scene, watch_job
 
 
-class DA3_OT_reconstruct(Operator):  # noqa: N801 - Blender's naming
+class DA3_OT_reconstruct(Operator):
     """Gather the settings, start a job and return at once."""
 
     bl_idname = names.OP_RECONSTRUCT
@@ -30,7 +30,7 @@ class DA3_OT_reconstruct(Operator):  # noqa: N801 - Blender's naming
         "Find the cameras and points of the photos, and build them in this scene. "
         "Blender can be used while it runs"
     )
-    bl_options = {"REGISTER"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"REGISTER"}
 
     wait: BoolProperty(
         name="Wait",

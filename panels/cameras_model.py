@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bpy.types import Context
 
 
-class DA3_PT_cameras_model(Panel):  # noqa: N801 - Blender's naming
+class DA3_PT_cameras_model(Panel):
     """Solver, model, lens."""
 
     bl_label = "Cameras & Model"
     bl_parent_id = "DA3_PT_main"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
         """Show what the chosen solver uses."""

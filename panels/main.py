@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CATEGORY = "DA3"
 
 
-class DA3_PT_main(Panel):  # noqa: N801 - Blender's naming
+class DA3_PT_main(Panel):
     """Input, Reconstruct, progress, outcome."""
 
     bl_label = "DA3 Reconstruction"

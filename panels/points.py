@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bpy.types import Context
 
 
-class DA3_PT_points(Panel):  # noqa: N801 - Blender's naming
+class DA3_PT_points(Panel):
     """Number, filters, size."""
 
     bl_label = "Points"
     bl_parent_id = "DA3_PT_main"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender's naming
+    bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context: Context) -> None:
         """Show the settings of the run, then those of the object, then those of the view."""

@@ -9,10 +9,15 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import AddonPreferences, Context
 
-from ..da3_blender.scene import choices
+_DEVICES = (
+    ("auto", "Automatic", "The GPU if the engine can use one, else the processor"),
+    ("cpu", "Processor", "Works everywhere, slower"),
+    ("cuda", "CUDA", "NVIDIA cards, and AMD cards with ROCm"),
+    ("mps", "Metal", "Apple silicon"),
+)
 
 
-class DA3_AddonPreferences(AddonPreferences):  # noqa: N801 - Blender's naming
+class DA3_AddonPreferences(AddonPreferences):
     """What is the same for all scenes and files of this user."""
 
     bl_idname = __package__.rpartition(".")[0]
@@ -38,9 +43,7 @@ class DA3_AddonPreferences(AddonPreferences):  # noqa: N801 - Blender's naming
         description="Let the engine fetch weights from the Hugging Face hub when they are missing",
         default=False,
     )
-    device: EnumProperty(
-        name="Compute on", description="Where the network runs", items=choices.DEVICE
-    )
+    device: EnumProperty(name="Compute on", description="Where the network runs", items=_DEVICES)
 
     def draw(self, _context: Context) -> None:
         """Show the four settings, and why downloads may be off."""

@@ -28,12 +28,6 @@ MODEL: Final[Items] = (
     ("da3-large", "Large", "Better depth and cameras; needs about 8 GB of GPU memory"),
     ("da3-giant", "Giant", "Best depth and cameras; needs a large card"),
 )
-DEVICE: Final[Items] = (
-    ("auto", "Automatic", "The GPU if the engine can use one, else the processor"),
-    ("cpu", "Processor", "Works everywhere, slower"),
-    ("cuda", "CUDA", "NVIDIA cards, and AMD cards with ROCm"),
-    ("mps", "Metal", "Apple silicon"),
-)
 RESIZE_METHOD: Final[Items] = (
     ("upper_bound_resize", "Longest Side, Resize", "The longest side gets the resolution"),
     ("lower_bound_resize", "Shortest Side, Resize", "The shortest side gets the resolution"),

@@ -55,9 +55,7 @@ def measure_extent(reconstruction: Reconstruction) -> Extent:
         reach = float(np.linalg.norm(points - np.median(centres, axis=0), axis=1).max())
     size = float(np.linalg.norm(corners.max(axis=0) - corners.min(axis=0))) or 1.0
     spacing = _estimate_spacing(reconstruction.points)
-    radius = np.clip(
-        _RADIUS_PER_SPACING * spacing, _SMALLEST_RADIUS * size, _LARGEST_RADIUS * size
-    )
+    radius = np.clip(_RADIUS_PER_SPACING * spacing, _SMALLEST_RADIUS * size, _LARGEST_RADIUS * size)
     return Extent(
         size=size,
         radius=float(radius),
@@ -86,7 +84,7 @@ def _measure_neighbours(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _estimate_spacing(points: NDArray[np.float32]) -> float:
     """Estimate the median distance of neighbours in a cloud that lies on surfaces."""
     sample = _take_sample(points, _SAMPLE)
-    if len(sample) < 2:  # noqa: PLR2004 - a single point has no neighbour
+    if len(sample) < 2:
         return 0.0
     # On a surface the distance falls with the square root of the density.
     return float(np.median(_measure_neighbours(sample)) * np.sqrt(len(sample) / len(points)))
@@ -94,7 +92,7 @@ def _estimate_spacing(points: NDArray[np.float32]) -> float:
 
 def _choose_camera_size(centres: NDArray[np.float64], size: float) -> float:
     largest = 0.06 * size
-    if len(centres) < 2:  # noqa: PLR2004
+    if len(centres) < 2:
         return largest
     neighbours = _measure_neighbours(centres[:: max(1, len(centres) // _SAMPLE)])
     return float(np.clip(0.5 * np.median(neighbours), 0.01 * size, largest))

@@ -41,9 +41,7 @@ class _Buffers:
 _buffers: Final = _Buffers()
 
 
-def read_cloud(
-    data: Mesh | PointCloud, limit: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def read_cloud(data: Mesh | PointCloud, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the points to draw; above the limit, an even share of them.
 
     Returns:
@@ -111,7 +109,7 @@ def draw_clouds(context: Context) -> int:
     return drawn
 
 
-def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:  # noqa: ANN401
+def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:
     count, batch = _get_batch(ob.data, limit)
     if batch is None:
         return 0
@@ -170,7 +168,7 @@ def _on_change(_scene: Scene, depsgraph: Depsgraph) -> None:
 
 
 @bpy.app.handlers.persistent
-def _on_load(*_arguments: Any) -> None:  # noqa: ANN401 - handlers get different arguments
+def _on_load(*_arguments: Any) -> None:
     forget_batches()
 
 

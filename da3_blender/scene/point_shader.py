@@ -94,7 +94,7 @@ def make_point_batch(
 
 
 def make_constants(
-    projection: Any,  # noqa: ANN401 - mathutils.Matrix
+    projection: Any,
     height_px: int,
     radius: float,
     min_confidence: float,

@@ -112,7 +112,7 @@ def read_reconstruction(result: Result) -> Reconstruction:
     )
 
 
-def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN401 - from JSON
+def _read_view(result: Result, index: int, view: Any) -> PhotoView:
     try:
         width, height = int(view["width"]), int(view["height"])
         frame = view.get("frame")
@@ -163,9 +163,7 @@ def _require_mapping(result: Result, key: str) -> dict[str, Any]:
     return value
 
 
-def _check_shape(
-    result: Result, name: str, array: NDArray[Any], expected: tuple[int, ...]
-) -> None:
+def _check_shape(result: Result, name: str, array: NDArray[Any], expected: tuple[int, ...]) -> None:
     if array.shape != expected:
         raise _broken(result, f"{name} has shape {array.shape}, not {expected}")
 

@@ -57,7 +57,7 @@ def set_timeline(scene: Scene, first: int, last: int, fps: float | None) -> None
 def split_fps(fps: float) -> tuple[int, float]:
     """Split a frame rate into Blender's whole number and divisor: 29.97 is 30 / 1.001."""
     whole = max(1, round(fps))
-    if abs(whole / _NTSC - fps) < 2e-3:  # noqa: PLR2004 - 23.976 and 23.98 are both in use
+    if abs(whole / _NTSC - fps) < 2e-3:
         return whole, _NTSC
     return whole, whole / fps
 

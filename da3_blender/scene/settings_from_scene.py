@@ -57,9 +57,7 @@ class MachineSettings(Protocol):
     device: str
 
 
-def make_run_settings(
-    scene: Scene, preferences: MachineSettings, user_folder: Path
-) -> RunSettings:
+def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: Path) -> RunSettings:
     """Gather the settings of one run; the results folder is a new one each time.
 
     Args:
@@ -96,7 +94,9 @@ def make_run_settings(
 def make_build_options(scene: Scene) -> BuildOptions:
     """Gather the choices of the scene builder."""
     chosen = getattr(scene, names.SCENE_SETTINGS)
-    return BuildOptions(**{field.name: getattr(chosen, field.name) for field in fields(BuildOptions)})
+    return BuildOptions(
+        **{field.name: getattr(chosen, field.name) for field in fields(BuildOptions)}
+    )
 
 
 def list_inputs(scene: Scene) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ _FEATURES: Final = "Finding features"
 _MATCHES: Final = "Matching photos"
 _CAMERAS: Final = "Placing cameras"
 # (label, expected share of the time), measured on 11 photos of 6 megapixels and on 14 of 1
-STAGES: Final[tuple[tuple[str, float], ...]] = ((_FEATURES, 0.5), (_MATCHES, 0.35), (_CAMERAS, 0.15))
+STAGES: Final[tuple[tuple[str, float], ...]] = ((_FEATURES, 0.4), (_MATCHES, 0.45), (_CAMERAS, 0.15))
 
 _ALL_PAIRS_ORDERED: Final = 60  # views of a sequence that are all compared with each other
 _ALL_PAIRS_PHOTOS: Final = 200

@@ -244,7 +244,9 @@ def test_name_that_is_not_unicode(tmp_path):
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_damaged_exif_and_profile_do_not_spoil_the_photo(tmp_path):
     path = tmp_path / "a.jpg"
-    Image.fromarray(NOISE).save(path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff", icc_profile=b"junk" * 9)
+    Image.fromarray(NOISE).save(
+        path, exif=b"Exif\0\0II*\0\xff\xff\xff\xff", icc_profile=b"junk" * 9
+    )
     source = open_input(path)
     assert source.views[0].focal_prior_px is None
     assert source.read(0).shape == NOISE.shape

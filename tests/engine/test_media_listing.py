@@ -94,7 +94,9 @@ def test_same_names_in_different_folders_become_unique(tmp_path):
     assert all("/" not in name and "\\" not in name for name in names)
 
 
-@pytest.mark.parametrize("name", ["with space", "Überprüfung ß", "写真 カメラ", "e\u0301 nfd", "🎥"])
+@pytest.mark.parametrize(
+    "name", ["with space", "Überprüfung ß", "写真 カメラ", "e\u0301 nfd", "🎥"]
+)
 def test_any_name_of_folder_and_file(tmp_path, name):
     path = make_photo(tmp_path / name / f"{name}.jpg", level=90)
     source = open_input(tmp_path / name)

@@ -213,7 +213,10 @@ def test_grey_palette_bits_and_alpha(tmp_path):
     picture.save(tmp_path / "alpha.png")
     assert measure_difference(read_one(tmp_path / "alpha.png")[1], TRUTH) == 0
     picture.convert("LA").save(tmp_path / "grey alpha.png")
-    assert measure_difference(read_one(tmp_path / "grey alpha.png")[1], grey[..., None].repeat(3, 2)) == 0
+    assert (
+        measure_difference(read_one(tmp_path / "grey alpha.png")[1], grey[..., None].repeat(3, 2))
+        == 0
+    )
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif"])
@@ -318,7 +321,7 @@ def save_with_exif(path, size, top=None, inner=None):
     for tag, value in (top or {}).items():
         exif[tag] = value
     exif[0x8769] = inner or {}
-    Image.new("RGB", size).save(path, exif=exif)
+    Image.new("RGB", size).save(path, exif=exif.tobytes())
     return open_input(path).views[0]
 
 

@@ -1,0 +1,69 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The working tree as an enabled extension, in an empty Blender profile.
+
+Runs in a Python that has the bpy wheel; without it these tests are skipped.
+"""
+
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULE = "bl_ext.user_default.da3_reconstruction"
+# Blender reads this when bpy is first imported, which the test modules do.
+PROFILE = Path(tempfile.mkdtemp(prefix="da3-profile-"))
+if "bpy" not in sys.modules:
+    os.environ["BLENDER_USER_RESOURCES"] = str(PROFILE)
+    os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+
+
+@pytest.fixture(scope="session")
+def extension():
+    """Enable the extension; return a function that imports one of its modules."""
+    bpy = pytest.importorskip("bpy")
+    import addon_utils
+
+    repository = next(r for r in bpy.context.preferences.extensions.repos if r.module == "user_default")
+    folder = Path(repository.directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "da3_reconstruction").symlink_to(ROOT, target_is_directory=True)
+    addon_utils.extensions_refresh(ensure_wheels=False)
+    addon_utils.enable(MODULE, default_set=True)
+    assert MODULE in bpy.context.preferences.addons
+    yield lambda name: importlib.import_module(f"{MODULE}.{name}")
+    addon_utils.disable(MODULE, default_set=True)
+    (folder / "da3_reconstruction").unlink()
+    shutil.rmtree(PROFILE, ignore_errors=True)
+
+
+@pytest.fixture
+def scene(extension):
+    """Give an empty file and its scene."""
+    import bpy
+
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.ops.ed.undo_push(message="Start")
+    return bpy.context.scene
+
+
+@pytest.fixture
+def build(extension):
+    """Return a function that builds a results folder: build(folder, **options) -> report."""
+    import bpy
+
+    builder = extension("da3_blender.scene.builder")
+    options = extension("da3_blender.scene.build_options")
+    folders = extension("da3_blender.contract.result_folder")
+
+    def build_folder(folder, **chosen):
+        return builder.build_scene(
+            bpy.context, folders.load_result(folder), options.BuildOptions(**chosen)
+        )
+
+    return build_folder
