@@ -27,6 +27,8 @@ from .progress import IsCancelled, OnProgress, StepReporter
 from .ray_pose import FACTORISATIONS, estimate_cameras_from_rays
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..network.presets import AnyViewPreset
 
 Array = np.ndarray
@@ -146,7 +148,7 @@ class Predictor:
 
     def predict(
         self,
-        images: list[Array],
+        images: Iterable[Array],
         options: PredictOptions | None = None,
         progress: OnProgress = lambda _share: None,
         is_cancelled: IsCancelled = lambda: False,
@@ -154,7 +156,8 @@ class Predictor:
         """Predict depth and cameras; the same input gives the same numbers.
 
         Args:
-            images: N pictures (h, w, 3) uint8 sRGB, any mix of sizes.
+            images: N pictures (h, w, 3) uint8 sRGB, any mix of sizes; taken one by one, so a
+                generator need not hold them all.
             options: what to compute; None for the defaults.
             progress: called with the finished share, 0 to 1, after each block of the network.
             is_cancelled: polled as often.
@@ -168,8 +171,9 @@ class Predictor:
             CancelledError: `is_cancelled` said so.
         """
         options = options or PredictOptions()
-        given = self._check(len(images), options)
+        self._check(options)
         prepared = prepare_views(images, options.process_resolution, options.resize_method)
+        given = _check_given(len(prepared.images), options)
         if is_cancelled():
             raise CancelledError
         K = None if given is None else prepared.grid_from_original @ options.K_original
@@ -181,7 +185,7 @@ class Predictor:
             if not is_out_of_memory(error):
                 raise
             size = prepared.images.shape[1:3]
-            raise explain_out_of_memory(len(images), size, self.device) from error
+            raise explain_out_of_memory(len(prepared.images), size, self.device) from error
         if given is not None:
             prediction = _apply_given_cameras(
                 prediction, given, K, aligns_depth=options.align_to_input_scale
@@ -189,8 +193,8 @@ class Predictor:
         progress(1.0)
         return prediction
 
-    def _check(self, views: int, options: PredictOptions) -> Array | None:
-        """Check the options; return the known cameras (N, 4, 4) float64, or None."""
+    def _check(self, options: PredictOptions) -> None:
+        """Check the options before the pictures are touched."""
         depth = self.preset.backbone.depth
         for name, value, known in (
             ("reference view", options.reference_view, STRATEGIES),
@@ -203,18 +207,12 @@ class Predictor:
             if not 0 <= layer < depth:
                 msg = f"{self.preset.name} has no layer {layer}."
                 raise _invalid(msg, f"Use 0 to {depth - 1}.")
-        if options.w2c is None:
-            if options.K_original is not None:
-                msg = "There are intrinsics without extrinsics, which the network cannot use."
-                raise _invalid(
-                    msg,
-                    "Give both, or neither.",
-                )
-            return None
-        if options.K_original is None:
+        if options.w2c is None and options.K_original is not None:
+            msg = "There are intrinsics without extrinsics, which the network cannot use."
+            raise _invalid(msg, "Give both, or neither.")
+        if options.w2c is not None and options.K_original is None:
             msg = "There are extrinsics without intrinsics."
             raise _invalid(msg, "Give both, or neither.")
-        return _check_cameras(np.asarray(options.w2c), np.asarray(options.K_original), views)
 
     def _run(
         self,
@@ -297,6 +295,13 @@ def _apply_given_cameras(
     else:
         w2c = transform_cameras(given, similarity)
     return replace(prediction, w2c=w2c, K=K, depth=depth)
+
+
+def _check_given(views: int, options: PredictOptions) -> Array | None:
+    """Return the known cameras (N, 4, 4) float64, or None."""
+    if options.w2c is None or options.K_original is None:
+        return None
+    return _check_cameras(np.asarray(options.w2c), np.asarray(options.K_original), views)
 
 
 def _check_cameras(w2c: Array, K: Array, views: int) -> Array:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
 from .resample import resize_by_area, resize_by_cubic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Array = np.ndarray
 
@@ -51,7 +55,7 @@ class PreparedViews:
 
 
 def prepare_views(
-    images: list[Array], resolution: int = 504, method: str = "upper_bound_resize"
+    images: Iterable[Array], resolution: int = 504, method: str = "upper_bound_resize"
 ) -> PreparedViews:
     """Resize, cut to one common size and normalise.
 
@@ -59,7 +63,7 @@ def prepare_views(
     height and the smallest width.
 
     Args:
-        images: each (h, w, 3) uint8 sRGB, any mix of sizes.
+        images: each (h, w, 3) uint8 sRGB, any mix of sizes; taken one at a time.
         resolution: length in pixels of the side that `method` names.
         method: one of `RESIZE_METHODS`.
 
@@ -69,15 +73,20 @@ def prepare_views(
     Raises:
         EngineError: no image, an array of another shape, an unknown method or resolution.
     """
-    _check(images, resolution, method)
-    resized = [_resize(image, resolution, method) for image in images]
+    _check_choices(resolution, method)
+    resized, area = [], []
+    for index, image in enumerate(images):
+        _check_picture(index, image)
+        resized.append(_resize(image, resolution, method))
+        area.append(float(image.shape[0] * image.shape[1]))
+    if not resized:
+        raise EngineError(ErrorCode.INPUT_EMPTY, "There are no images.", "Add at least one.")
     height = min(image.shape[0] for image, _ in resized)
     width = min(image.shape[1] for image, _ in resized)
     cropped = [_crop(image, width, height, to_grid) for image, to_grid in resized]
     pixels = np.stack([image for image, _ in cropped])
     to_grid = np.stack([matrix for _, matrix in cropped])
-    area = np.array([image.shape[0] * image.shape[1] for image in images], np.float64)
-    kept = width * height / (to_grid[:, 0, 0] * to_grid[:, 1, 1] * area)
+    kept = width * height / (to_grid[:, 0, 0] * to_grid[:, 1, 1] * np.array(area))
     share = np.clip(1 - kept, 0, 1).round(9)  # without the rounding noise of a product
     return PreparedViews(normalise(pixels), pixels, to_grid, share)
 
@@ -96,17 +105,16 @@ def normalise(images: Array) -> Array:
     return np.stack([table[images[..., c], c] for c in range(3)], axis=1)
 
 
-def _check(images: list[Array], resolution: int, method: str) -> None:
-    if not images:
-        raise EngineError(ErrorCode.INPUT_EMPTY, "There are no images.", "Add at least one.")
-    for index, image in enumerate(images):
-        is_picture = image.ndim == _PICTURE_AXES and image.shape[-1] == len(_MEAN) and image.size
-        if not is_picture or image.dtype != np.uint8:
-            raise EngineError(
-                ErrorCode.INPUT_UNREADABLE,
-                f"Image {index} has shape {image.shape} and type {image.dtype}.",
-                "Give 8-bit RGB pictures, one array (height, width, 3) each.",
-            )
+def _check_picture(index: int, image: Array) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:  # noqa: PLR2004
+        raise EngineError(
+            ErrorCode.INPUT_UNREADABLE,
+            f"Image {index} has shape {image.shape} and type {image.dtype}.",
+            "Give 8-bit RGB pictures, one array (height, width, 3) each.",
+        )
+
+
+def _check_choices(resolution: int, method: str) -> None:
     if method not in RESIZE_METHODS:
         raise EngineError(
             ErrorCode.SETTINGS_INVALID,

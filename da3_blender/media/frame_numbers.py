@@ -154,5 +154,5 @@ def _misfit(*, what: str) -> EngineError:
     return EngineError(
         ErrorCode.INPUT_MISMATCH,
         f"The files are not one numbered sequence: {what}.",
-        "Choose one file of the sequence, or set the kind of input to Photos.",
+        "Choose one file of the sequence, or set Input Is to Photos.",
     )

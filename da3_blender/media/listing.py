@@ -103,7 +103,7 @@ def _pick_video(folder: Path, videos: list[Path]) -> Path:
         raise EngineError(
             ErrorCode.INPUT_EMPTY,
             f"The folder {to_printable(folder)} holds no video.",
-            "Choose a video file, or set the kind of input to Photos.",
+            "Choose a video file, or set Input Is to Photos.",
         )
     raise EngineError(
         ErrorCode.INPUT_MISMATCH,
@@ -155,14 +155,14 @@ def _check_mixture(photos: list[Path], videos: list[Path], input_kind: str) -> N
     if videos and input_kind in ("PHOTOS", "SEQUENCE"):
         raise EngineError(
             ErrorCode.INPUT_MISMATCH,
-            f"{to_printable(videos[0])} is a video, but the kind of input is {input_kind.title()}.",
-            "Set the kind of input to Automatic or Video.",
+            f"{to_printable(videos[0])} is a video, but Input Is says {input_kind.title()}.",
+            "Set Input Is to Automatic or Video.",
         )
     if photos and input_kind == "VIDEO":
         raise EngineError(
             ErrorCode.INPUT_MISMATCH,
-            f"{to_printable(photos[0])} is a picture, but the kind of input is Video.",
-            "Set the kind of input to Automatic, or choose a video.",
+            f"{to_printable(photos[0])} is a picture, but Input Is says Video.",
+            "Set Input Is to Automatic, or choose a video.",
         )
 
 

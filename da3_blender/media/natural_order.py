@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_MAX_PARENTS: Final = 3
 
 
 def natural_key(path: Path) -> tuple[list[tuple[int, int | str]], str]:
@@ -35,7 +38,7 @@ def name_uniquely(paths: Sequence[Path]) -> list[str]:
         File names; where two are the same, parent folders are put before them: `left_001.jpg`.
     """
     names = [path.name for path in paths]
-    for depth in range(1, max((len(path.parts) for path in paths), default=1) - 1):
+    for depth in range(1, _MAX_PARENTS + 1):
         taken = _find_repeated(names)
         if not taken:
             return names

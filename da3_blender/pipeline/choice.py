@@ -61,7 +61,7 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
 def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     if not settings.checkpoint and importlib.util.find_spec("torch") is None:
         return None  # an engine without networks still runs COLMAP
-    from ..inference.weights import download_checkpoint, find_local_checkpoint
+    from ..inference.model_store import download_checkpoint, find_local_checkpoint
 
     named = Path(settings.checkpoint) if settings.checkpoint else None
     found = find_local_checkpoint(settings.model, named)
@@ -76,4 +76,8 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     if not settings.may_download or settings.cameras == "COLMAP":
         return None
     progress.begin(STAGE_DOWNLOAD, settings.model)
-    return download_checkpoint(settings.model, lambda part: progress.report(part, settings.model))
+    return download_checkpoint(
+        settings.model,
+        lambda part: progress.report(part, settings.model),
+        progress.is_cancelled,
+    )

@@ -43,7 +43,7 @@ class NetworkKeeper:
         Raises:
             EngineError: CHECKPOINT_WRONG or OUT_OF_MEMORY.
         """
-        from ..inference.predictor import load_predictor
+        from ..inference.loading import load_predictor
 
         key = (str(checkpoint), checkpoint.stat().st_mtime_ns, settings.device)
         if self._predictor is None or key != self._key:

@@ -172,6 +172,7 @@ def _set_up_scene(
 
 def _select_only(context: Context, root: Object) -> None:
     layer = context.view_layer
+    layer.update()  # the layer learns of new objects only now
     for ob in list(layer.objects.selected):
         ob.select_set(False, view_layer=layer)
     # A collection that is excluded from the view layer hides its children from it.

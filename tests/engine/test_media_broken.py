@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-for needed in ("PIL", "pillow_heif", "av", "OpenEXR"):
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
+pytest.importorskip("PIL", reason="Pillow is not installed")
+pytest.importorskip("pillow_heif", reason="pillow_heif is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
 
 import OpenEXR
 import pillow_heif
@@ -70,73 +72,70 @@ def make_png_header(width, height):
     )
 
 
-def make_broken(kind, folder):
-    """Return (file name, content, code of the error when alone)."""
-    scratch = folder / "scratch"
-    scratch.mkdir()
-    unreadable, small = ErrorCode.INPUT_UNREADABLE, ErrorCode.INPUT_TOO_SMALL
-    if kind == "text as jpg":
-        return "a.jpg", b"This is a text. " * 50, unreadable
-    if kind == "text as exr":
-        return "a.exr", b"This is a text. " * 50, unreadable
-    if kind == "text as heic":
-        return "a.heic", b"This is a text. " * 50, unreadable
-    if kind == "page as png":
-        return "a.png", b"<!DOCTYPE html><html><body>404</body></html>", unreadable
-    if kind == "empty":
-        return "a.jpg", b"", unreadable
-    if kind == "jpeg start only":
-        return "a.jpg", b"\xff\xd8", unreadable
-    if kind == "cut jpeg":
-        content = encode(scratch / "a.jpg", quality=95)
-        return "a.jpg", content[: len(content) // 2], unreadable
-    if kind == "jpeg without its end":
-        return "a.jpg", encode(scratch / "a.jpg", progressive=True)[:-40], unreadable
-    if kind == "cut jpeg with a thumbnail":
-        thumbnail = encode(scratch / "t.jpg", quality=10)
-        content = encode(scratch / "a.jpg", quality=90)
-        extra = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
-        return "a.jpg", (content[:2] + extra + content[2:])[:-500], unreadable
-    if kind == "cut png":
-        return "a.png", encode(scratch / "a.png")[:-30], unreadable
-    if kind == "cut webp":
-        return "a.webp", encode(scratch / "a.webp", lossless=True)[:-1000], unreadable
-    if kind == "cut bmp":
-        return "a.bmp", encode(scratch / "a.bmp")[:-1000], unreadable
-    if kind == "cut tiff":
-        return "a.tif", encode(scratch / "a.tif")[:-1000], unreadable
-    if kind == "cut heic":
-        return "a.heic", encode_heic(scratch / "a.heic")[:-300], unreadable
-    if kind == "cut exr":
-        return "a.exr", encode_exr(scratch / "a.exr")[:-1000], unreadable
-    if kind == "cut exr, one line per chunk":
-        content = encode_exr(scratch / "a.exr", OpenEXR.ZIPS_COMPRESSION)
-        return "a.exr", content[: len(content) * 3 // 4], unreadable
-    if kind == "one pixel":
-        Image.new("RGB", (1, 1)).save(scratch / "a.png")
-        return "a.png", (scratch / "a.png").read_bytes(), small
-    if kind == "narrow":
-        Image.new("RGB", (500, 31)).save(scratch / "a.jpg")
-        return "a.jpg", (scratch / "a.jpg").read_bytes(), small
-    if kind == "401 megapixels":
-        return "a.png", make_png_header(40_100, 10_000), unreadable
-    return "a.png", make_png_header(2**31 - 1, 2**31 - 1), unreadable  # "bomb"
+def cut(encoder, name, lost, **options):
+    """Return a builder of a file that lost its last bytes (a number, or a share below 1)."""
+
+    def build(folder):
+        content = encoder(folder / name, **options)
+        return content[: -lost if lost > 1 else round(len(content) * (1 - lost))]
+
+    return name, build, ErrorCode.INPUT_UNREADABLE
 
 
-KINDS = [
-    "text as jpg", "text as exr", "text as heic", "page as png", "empty", "jpeg start only",
-    "cut jpeg", "jpeg without its end", "cut jpeg with a thumbnail", "cut png", "cut webp",
-    "cut bmp", "cut tiff", "cut heic", "cut exr", "cut exr, one line per chunk", "one pixel",
-    "narrow", "401 megapixels", "bomb",
-]  # fmt: skip
+def write(name, content, code=ErrorCode.INPUT_UNREADABLE):
+    return name, lambda _: content, code
+
+
+def shrink(name, size):
+    def build(folder):
+        Image.new("RGB", size).save(folder / name)
+        return (folder / name).read_bytes()
+
+    return name, build, ErrorCode.INPUT_TOO_SMALL
+
+
+def build_with_thumbnail(folder):
+    """Cut a JPEG off whose EXIF holds a whole, smaller JPEG with an end marker."""
+    thumbnail = encode(folder / "t.jpg", quality=10)
+    content = encode(folder / "a.jpg", quality=90)
+    extra = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    return (content[:2] + extra + content[2:])[:-500]
+
+
+TEXT = b"This is a text. " * 50
+# name, builder of the content, code of the error when the file is alone
+BROKEN = {
+    "text as jpg": write("a.jpg", TEXT),
+    "text as exr": write("a.exr", TEXT),
+    "text as heic": write("a.heic", TEXT),
+    "page as png": write("a.png", b"<!DOCTYPE html><html><body>404</body></html>"),
+    "empty": write("a.jpg", b""),
+    "start of a jpeg": write("a.jpg", b"\xff\xd8"),
+    "half a jpeg": cut(encode, "a.jpg", 0.5, quality=95),
+    "jpeg without its end": cut(encode, "a.jpg", 40, progressive=True),
+    "cut jpeg with a thumbnail": ("a.jpg", build_with_thumbnail, ErrorCode.INPUT_UNREADABLE),
+    "cut png": cut(encode, "a.png", 30),
+    "cut webp": cut(encode, "a.webp", 1000, lossless=True),
+    "cut bmp": cut(encode, "a.bmp", 1000),
+    "cut tiff": cut(encode, "a.tif", 1000),
+    "cut heic": cut(encode_heic, "a.heic", 300),
+    "cut exr": cut(encode_exr, "a.exr", 1000),
+    "cut exr, one line per chunk": cut(
+        encode_exr, "a.exr", 0.25, compression=OpenEXR.ZIPS_COMPRESSION
+    ),
+    "one pixel": shrink("a.png", (1, 1)),
+    "narrow": shrink("a.jpg", (500, 31)),
+    "401 megapixels": write("a.png", make_png_header(40_100, 10_000)),
+    "bomb": write("a.png", make_png_header(2**31 - 1, 2**31 - 1)),
+}
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BROKEN)
 def test_broken_file_alone_is_an_error_and_in_a_set_a_sentence(tmp_path, kind):
-    name, content, code = make_broken(kind, tmp_path)
+    name, build, code = BROKEN[kind]
     bad = tmp_path / name
-    bad.write_bytes(content)
+    bad.write_bytes(build(tmp_path))
     with pytest.raises(EngineError) as caught:
         open_input(bad)
     assert caught.value.code is code

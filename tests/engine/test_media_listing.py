@@ -7,15 +7,16 @@ Runs in the engine's environment.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-for needed in ("PIL", "pillow_heif", "av", "OpenEXR"):
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
+pytest.importorskip("PIL", reason="Pillow is not installed")
+pytest.importorskip("pillow_heif", reason="pillow_heif is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
 
 from PIL import Image
 
@@ -102,6 +103,15 @@ def test_any_name_of_folder_and_file(tmp_path, name):
     source = open_input(tmp_path / name)
     assert get_names(source) == [path.name]
     assert np.abs(source.read(0).astype(int) - 90).max() <= 1
+
+
+def test_names_that_differ_in_case_only_become_unique(tmp_path):
+    paths = [make_photo(tmp_path / "a.png"), make_photo(tmp_path / "A.PNG")]
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system ignores case")
+    names = get_names(open_input(*paths))
+    assert len({name.casefold() for name in names}) == 2
+    assert all(name.lower().endswith(".png") for name in names)
 
 
 def test_images_sub_folder_is_used_when_there_is_nothing_else(tmp_path):
@@ -211,17 +221,21 @@ def test_iterate_gives_every_photo_once_in_order_and_can_be_left(tmp_path):
     assert int(source.read(7)[0, 0, 0]) == 70
 
 
+def count_open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the open files of this process")
 def test_no_file_stays_open(tmp_path):
     for i in range(6):
         make_photo(tmp_path / f"{i}.png")
     (tmp_path / "bad.jpg").write_bytes(b"text")
-    before = len(os.listdir("/proc/self/fd"))
+    before = count_open_files()
     source = open_input(tmp_path)
     walk = source.iterate()
     next(walk)
     walk.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert count_open_files() == before
 
 
 def test_frame_settings_do_not_thin_photos(tmp_path):

@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-for needed in ("PIL", "pillow_heif", "av", "OpenEXR"):
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
+pytest.importorskip("PIL", reason="Pillow is not installed")
+pytest.importorskip("pillow_heif", reason="pillow_heif is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
 
 import pillow_heif
 from PIL import Image, ImageCms

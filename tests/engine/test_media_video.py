@@ -8,7 +8,6 @@ picture tells which frame it is.
 
 from __future__ import annotations
 
-import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -16,8 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-for needed in ("PIL", "pillow_heif", "av", "OpenEXR"):
-    pytest.importorskip(needed, reason=f"{needed} is not installed")
+pytest.importorskip("PIL", reason="Pillow is not installed")
+pytest.importorskip("pillow_heif", reason="pillow_heif is not installed")
+pytest.importorskip("av", reason="PyAV is not installed")
+pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
 
 import av
 from PIL import Image
@@ -243,7 +244,7 @@ def test_pixels_that_are_not_square_are_made_square(tmp_path):
 # Colours
 
 
-def make_yuv_video(path, size, luma_weights, tag, full_range=False):
+def make_yuv_video(path, size, luma_weights, tag, *, full_range):
     """Write one colour with a given matrix, tagged or not, without FFmpeg's conversions."""
     red, green, blue = np.array([200, 60, 40]) / 255
     kr, kb = luma_weights
@@ -285,7 +286,7 @@ BT709, BT601 = (0.2126, 0.0722), (0.299, 0.114)
 def test_colours_by_tag_and_by_size(tmp_path, size, weights, tag, full_range):
     if "libx264" not in av.codecs_available:
         pytest.skip("this build of FFmpeg has no libx264")
-    make_yuv_video(tmp_path / "a.mp4", size, weights, tag, full_range)
+    make_yuv_video(tmp_path / "a.mp4", size, weights, tag, full_range=full_range)
     pixels = open_input(tmp_path / "a.mp4").read(1)
     # One step of 8-bit YUV is up to two of RGB; the wrong matrix is off by more than ten.
     assert np.abs(pixels.astype(int) - (200, 60, 40)).max() <= 4
@@ -400,16 +401,20 @@ def test_folder_with_one_video(tmp_path):
     assert open_input(tmp_path, input_kind="VIDEO").kind is SourceKind.VIDEO
 
 
+def count_open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the open files of this process")
 def test_no_file_stays_open(tmp_path):
     path = make_video(tmp_path / "a.mp4")
-    before = len(os.listdir("/proc/self/fd"))
+    before = count_open_files()
     source = open_input(path)
     source.read(3)
     walk = source.iterate()
     next(walk)
     walk.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert count_open_files() == before
 
 
 def test_real_video():
