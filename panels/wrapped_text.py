@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
 
-# Margins of panel and box, and the icon of the first line, in pixels at scale 1.
-_MARGIN_PX: Final = 62
-# Widths of Blender's interface font at 11 points, in pixels at scale 1, rounded up.
+# Margins of panel and box, tabs of the sidebar, and the icon, in pixels at scale 1.
+_MARGIN_PX: Final = 60
+_ICON_PX: Final = 26
+# Widths of letters in Blender's interface font, in pixels at scale 1, rounded up.
 _NARROW: Final = "iljtfrI.,:;'|!()[]/ "
 _NARROW_PX: Final = 4.2
 _WIDE: Final = "mwMWQOGD@%"
@@ -28,6 +29,8 @@ def draw_wrapped(layout: UILayout, context: Context, text: str, icon: str = "NON
     """Draw one sentence as a column of labels, as wide as the region allows."""
     scale = context.preferences.system.ui_scale
     width = (context.region.width if context.region else 300) / scale - _MARGIN_PX
+    if icon != "NONE":
+        width -= _ICON_PX
     column = layout.column(align=True)
     column.scale_y = 0.8
     for number, line in enumerate(wrap_text(text, width)):

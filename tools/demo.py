@@ -17,8 +17,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = "bl_ext.user_default.da3_reconstruction"
-RENDER_SIDE = 1280
-RENDER_SAMPLES = 32
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -70,22 +68,6 @@ def reconstruct(options: argparse.Namespace) -> str:
     return root["da3_result"]
 
 
-def render_picture(path: Path) -> None:
-    """Render the cloud as the first camera sees it."""
-    import bpy
-
-    render = bpy.context.scene.render
-    longest = max(render.resolution_x, render.resolution_y)
-    percentage = render.resolution_percentage
-    render.resolution_percentage = max(1, round(100 * RENDER_SIDE / longest))
-    render.engine = "CYCLES"
-    bpy.context.scene.cycles.samples = RENDER_SAMPLES
-    render.image_settings.file_format = "PNG"
-    render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
-    render.resolution_percentage = percentage
-
-
 def print_summary(folder: Path, photos: Path) -> None:
     """Say what was found, and how far it is from the truth where that is known."""
     import numpy as np
@@ -118,12 +100,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="da3-demo-") as profile:
         os.environ["BLENDER_USER_RESOURCES"] = profile  # before bpy is first imported
         import bpy
+        from overview_picture import draw_overview
 
         install_extension(Path(profile))
         folder = reconstruct(options)
         blend = options.out / "demo.blend"
         bpy.ops.wm.save_as_mainfile(filepath=str(blend))
-        render_picture(options.out / "demo.png")
+        draw_overview(options.out / "demo.png")
         print_summary(Path(folder), options.input.resolve())
         print(f"{blend}\n{options.out / 'demo.png'}\n{folder}")
         bpy.ops.preferences.addon_disable(module=MODULE)

@@ -141,7 +141,7 @@ def find_env_python(name: str) -> Path:
 
 def run_pip(python: Path, *arguments: str) -> bool:
     """Run pip quietly; tell whether it worked."""
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [python, "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     return subprocess.run([*command, *arguments], check=False).returncode == 0
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import PhotoSource, SourceKind, View
 from .frame_numbers import choose_numbers, gather_sequence, is_regular_sequence, number_frames
 from .listing import Listing, list_inputs
 from .natural_order import name_uniquely
 from .photo_facts import PhotoFacts, read_photo_facts
 from .photo_files import PhotoFiles
-from .unusable import UnusableFile, to_printable
+from .unusable import UnusableFile, refuse_all, refuse_range
 from .video_file import open_video
 
 if TYPE_CHECKING:
@@ -30,16 +29,15 @@ def open_source(settings: RunSettings) -> PhotoSource:
     """Open what the user chose; only names and headers are read.
 
     A file that cannot be used is left out with a sentence in `skipped`; it is an error only
-    if it is the whole input. `views` is empty if none of several files can be used. The frame
-    settings act on sequences and videos, not on photos.
+    if nothing remains. The frame settings act on sequences and videos, not on photos.
 
     Args:
         settings: `inputs`, `input_kind`, `frame_start`, `frame_end`, `frame_step` and
             `target_fps` are used.
 
     Returns:
-        The source, with at most one view per file or frame; photos of a folder in natural
-        order, listed ones in the order given, frames by number.
+        The source, with at least one view and at most one per file or frame; photos of a folder
+        in natural order, listed ones in the order given, frames by number.
 
     Raises:
         EngineError: INPUT_MISSING, INPUT_EMPTY, INPUT_UNREADABLE, INPUT_TOO_SMALL; for a
@@ -54,8 +52,8 @@ def open_source(settings: RunSettings) -> PhotoSource:
         numbers = _choose_frames(_find_sequence(listing), settings)
         paths = list(numbers)
     facts, broken = _read_all(paths)
-    if len(paths) == 1 and broken and not listing.skipped:
-        raise broken[paths[0]].to_error(paths[0]) from broken[paths[0]]
+    if not facts:
+        raise refuse_all(broken)
     if settings.input_kind == "AUTO" and is_regular_sequence(paths) and _are_frames(facts):
         numbers = _choose_frames(number_frames(paths), settings)
         paths = list(numbers)
@@ -83,14 +81,9 @@ def _choose_frames(numbers: Mapping[Path, int], settings: RunSettings) -> dict[P
         )
     )
     if not chosen:
-        first, last = min(numbers.values()), max(numbers.values())
+        existing = min(numbers.values()), max(numbers.values())
         folder = next(iter(numbers)).parent
-        raise EngineError(
-            ErrorCode.INPUT_EMPTY,
-            f"The sequence in {to_printable(folder)} has frames {first} to {last};"
-            " none of them is in the frame range.",
-            f"Set the frame range to lie within {first} to {last}.",
-        )
+        raise refuse_range(folder, existing, settings.frame_start, settings.frame_end)
     return {path: number for path, number in numbers.items() if number in chosen}
 
 

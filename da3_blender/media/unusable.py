@@ -13,6 +13,7 @@ from ..contract.errors import EngineError, ErrorCode
 from .formats import MAX_PIXELS, MIN_SIDE_PX, PHOTO_FORMATS_TEXT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _HINTS: Final = {
@@ -65,6 +66,46 @@ def wrong_format(suffix: str) -> UnusableFile:
     """Say that a file is neither a picture nor a video that we know."""
     kind = f"{suffix} files are" if suffix else "a file without an extension is"
     return UnusableFile(reason=f"{kind} not supported; use {PHOTO_FORMATS_TEXT}, or a video")
+
+
+def refuse_all(findings: Mapping[Path, UnusableFile]) -> EngineError:
+    """Return the error for an input of which no file can be used, with the first reason.
+
+    Args:
+        findings: one per file, in order, at least one.
+    """
+    path, first = next(iter(findings.items()))
+    if len(findings) == 1:
+        return first.to_error(path)
+    codes = {finding.code for finding in findings.values()}
+    code = first.code if len(codes) == 1 else ErrorCode.INPUT_UNREADABLE
+    folder = to_printable(path.parent)
+    return EngineError(
+        code,
+        f"None of the {len(findings)} files in {folder} can be used;"
+        f" {to_printable(path.name)}: {first.reason}.",
+        _HINTS[code],
+    )
+
+
+def refuse_range(
+    path: Path, existing: tuple[int, int], start: int | None, end: int | None
+) -> EngineError:
+    """Return the error for a frame range that misses a sequence or video.
+
+    Args:
+        path: of the video or of the sequence's folder.
+        existing: first and last frame number there are.
+        start: first frame asked for, or None.
+        end: last frame asked for, or None.
+    """
+    first, last = existing
+    asked = f"{'the first' if start is None else start} to {'the last' if end is None else end}"
+    return EngineError(
+        ErrorCode.INPUT_EMPTY,
+        f"{to_printable(path)} has the frames {first} to {last}, but {asked} was asked for.",
+        f"Set the frame range to lie within {first} to {last}.",
+    )
 
 
 def check_file(path: Path) -> None:

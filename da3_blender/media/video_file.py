@@ -16,10 +16,9 @@ import av
 from av.error import FFmpegError, InvalidDataError
 from av.stream import Disposition
 
-from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import SourceKind, View
 from .frame_times import choose_video_frames
-from .unusable import UnusableFile, check_file, check_size, describe_os_error, to_printable
+from .unusable import UnusableFile, check_file, check_size, describe_os_error, refuse_range
 from .video_picture import FrameShape, frame_to_picture, measure_shape
 from .video_timeline import Timeline, is_index_cut_off, read_timeline
 
@@ -68,6 +67,8 @@ def open_video(path: Path, settings: RunSettings, skipped: Sequence[str] = ()) -
     except UnusableFile as finding:
         raise finding.to_error(path) from finding
     count = len(timeline.times_s)
+    if not count:
+        raise UnusableFile(reason="it holds no complete frame").to_error(path)
     numbers = choose_video_frames(
         timeline.times_s,
         settings.frame_start,
@@ -76,11 +77,7 @@ def open_video(path: Path, settings: RunSettings, skipped: Sequence[str] = ()) -
         settings.target_fps,
     )
     if not numbers:
-        raise EngineError(
-            ErrorCode.INPUT_EMPTY,
-            f"{to_printable(path)} has {count} frames; none of them is in the frame range.",
-            f"Set the frame range to lie within 1 to {count}.",
-        )
+        raise refuse_range(path, (1, count), settings.frame_start, settings.frame_end)
     notes = list(skipped)
     if is_cut_off:
         notes.append(f"{path.name} is cut off: {count} of {promised} frames are there.")

@@ -22,6 +22,8 @@ _SAMPLE: Final = 2048
 # Neighbours of random points on a surface lie at about half the pitch of a regular grid of the
 # same density, and discs close such a grid at 0.7 pitches: 1.4 neighbour distances.
 _RADIUS_PER_SPACING: Final = 1.4
+# Where many views overlap a cloud is much denser than elsewhere.
+_THIN_PERCENTILE: Final = 75
 # Sparse clouds cannot close; their points stay small against the scene.
 _LARGEST_RADIUS: Final = 0.0015
 _SMALLEST_RADIUS: Final = 0.00005
@@ -82,12 +84,13 @@ def _measure_neighbours(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _estimate_spacing(points: NDArray[np.float32]) -> float:
-    """Estimate the median distance of neighbours in a cloud that lies on surfaces."""
+    """Estimate the distance of neighbours where a cloud on surfaces is rather thin."""
     sample = _take_sample(points, _SAMPLE)
     if len(sample) < 2:
         return 0.0
     # On a surface the distance falls with the square root of the density.
-    return float(np.median(_measure_neighbours(sample)) * np.sqrt(len(sample) / len(points)))
+    typical = np.percentile(_measure_neighbours(sample), _THIN_PERCENTILE)
+    return float(typical * np.sqrt(len(sample) / len(points)))
 
 
 def _choose_camera_size(centres: NDArray[np.float64], size: float) -> float:

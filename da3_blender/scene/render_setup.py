@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bpy.types import Object, Scene
 
 _NTSC: Final = 1.001
+_NTSC_TOLERANCE: Final = 5e-3  # 23.976 is also written as 23.98
 _PLAIN_KINDS: Final = ("CAMERA", "EMPTY", "LIGHT", "SPEAKER")
 _STARTUP_CUBE: Final = "Cube"
 
@@ -57,7 +58,7 @@ def set_timeline(scene: Scene, first: int, last: int, fps: float | None) -> None
 def split_fps(fps: float) -> tuple[int, float]:
     """Split a frame rate into Blender's whole number and divisor: 29.97 is 30 / 1.001."""
     whole = max(1, round(fps))
-    if abs(whole / _NTSC - fps) < 2e-3:
+    if abs(whole / _NTSC - fps) < _NTSC_TOLERANCE:
         return whole, _NTSC
     return whole, whole / fps
 

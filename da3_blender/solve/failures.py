@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MIN_FEATURES: Final = 30
 _MIN_POINTS: Final = 20
 _FOCAL_RANGE: Final = (0.2, 10.0)  # in longer sides of the photo
+_TURNED_SHARE: Final = 0.9  # of the pairs: the others may be chance
 _NAMED: Final = 5  # file names in one sentence
 
 
@@ -71,6 +72,27 @@ def explain_no_model(matched: Mapping[str, int], count: int) -> EngineError:
             "Take photos that overlap by more than half, turning by less than 30 degrees from one "
             "to the next.",
         )
+    return _explain_no_depth(matched)
+
+
+def check_parallax(matched: Mapping[str, int], *, has_prior: bool) -> None:
+    """Raise when a camera that only turned explains the photos.
+
+    Args:
+        matched: the counts that `matching.match_photos` returns.
+        has_prior: whether all focal lengths are known; then the mapper sees it by itself, and
+            more surely.
+
+    Raises:
+        EngineError: CAMERAS_NOT_FOUND.
+    """
+    if has_prior or not matched["verified"]:
+        return
+    if matched["turned"] >= _TURNED_SHARE * matched["verified"]:
+        raise _explain_no_depth(matched)
+
+
+def _explain_no_depth(matched: Mapping[str, int]) -> EngineError:
     return EngineError(
         ErrorCode.CAMERAS_NOT_FOUND,
         f"{matched['verified']} of {matched['pairs']} photo pairs show the same place (up to "

@@ -148,6 +148,8 @@ def _collect(model: pycolmap.Reconstruction) -> dict[str, NDArray[Any]]:
         chosen = np.flatnonzero(table[:, 0] == number)
         image = model.image(number)
         keypoints = image.points2D
+        if not len(chosen):  # a first pair may lose all its points
+            continue
         position[chosen] = [keypoints[index].xy for index in table[chosen, 1]]
         camera_xyz = xyz[table[chosen, 2]] @ poses[row, :3, :3].T + poses[row, :3, 3]
         seen = model.camera(image.camera_id).img_from_cam(camera_xyz)

@@ -11,7 +11,10 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pycolmap
+
+from .turning import count_turning, normalize_homography
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
 
 _OVERLAP: Final = 10  # neighbours of a frame, doubled in distance each time
 _POLL_S: Final = 0.2
-_DEGENERATE: Final = frozenset(
+# Pairs that a homography explains: a flat scene, or a camera that only turned.
+_HOMOGRAPHIC: Final = frozenset(
     int(kind.value)
     for kind in (
+        pycolmap.TwoViewGeometryConfiguration.PLANAR,
         pycolmap.TwoViewGeometryConfiguration.PANORAMIC,
         pycolmap.TwoViewGeometryConfiguration.PLANAR_OR_PANORAMIC,
     )
@@ -41,8 +46,8 @@ def match_photos(
 
     Returns:
         Numbers of pairs: `pairs` compared, `verified` with enough common points, `turned` of
-        those explained by a flat scene or a camera that only turned; and `best`, the
-        common points of the best pair.
+        those explained by a camera that only turned; and `best`, the common points of the best
+        pair.
     """
     matching = pycolmap.FeatureMatchingOptions()
     matching.use_gpu = False
@@ -103,13 +108,20 @@ def _watch(
 def _summarize(path: Path) -> dict[str, int]:
     database = pycolmap.Database.open(path)
     try:
-        _, geometries = database.read_two_view_geometries()
+        pairs, geometries = database.read_two_view_geometries()
+        cameras = {camera.camera_id: camera for camera in database.read_all_cameras()}
+        images = {image.image_id: cameras[image.camera_id] for image in database.read_all_images()}
     finally:
         database.close()
-    counts = [(len(geometry.inlier_matches), int(geometry.config)) for geometry in geometries]
-    verified = [config for count, config in counts if count > 0]
+    homographies = []
+    for pair, geometry in zip(pairs, geometries, strict=True):
+        if int(geometry.config) in _HOMOGRAPHIC and geometry.H is not None:
+            first, second = (images[number] for number in pycolmap.pair_id_to_image_pair(pair))
+            sizes = (first.width, first.height), (second.width, second.height)
+            homographies.append(normalize_homography(geometry.H, *sizes))
+    counts = [len(geometry.inlier_matches) for geometry in geometries]
     return {
-        "verified": len(verified),
-        "turned": sum(config in _DEGENERATE for config in verified),
-        "best": max((count for count, _ in counts), default=0),
+        "verified": sum(count > 0 for count in counts),
+        "turned": count_turning(np.array(homographies).reshape(-1, 3, 3)),
+        "best": max(counts, default=0),
     }

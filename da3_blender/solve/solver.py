@@ -18,6 +18,7 @@ from ..contract.views import SourceKind
 from .colmap_process import ColmapProcesses
 from .failures import (
     check_features,
+    check_parallax,
     check_solution,
     check_view_count,
     describe_lost_views,
@@ -94,6 +95,7 @@ def solve_cameras(
         )
         matched = _follow(processes, progress, "matched", "{done} of {total} pairs")
         _log.info("matches: %s", matched)
+        check_parallax(matched, has_prior=all(group.has_prior for group in groups))
         solution = _place_cameras(source, folder, settings, processes, progress)
     if solution is None:
         raise explain_no_model(matched, len(views))

@@ -152,13 +152,17 @@ def test_broken_file_alone_is_an_error_and_in_a_set_a_sentence(tmp_path, kind):
     assert [np.array_equal(pixels, NOISE) for _, pixels in source.iterate()] == [True, True]
 
 
-def test_only_broken_files_leave_an_empty_source(tmp_path):
+def test_a_set_of_which_nothing_remains_is_an_error(tmp_path):
     for name in ("a.jpg", "b.jpg"):
-        (tmp_path / name).write_bytes(b"text")
-    source = open_input(tmp_path)
-    assert source.views == ()
-    assert len(source.skipped) == 2
-    assert list(source.iterate()) == []
+        (tmp_path / name).write_bytes(TEXT)
+    with pytest.raises(EngineError, match=r"None of the 2 files.* a\.jpg") as caught:
+        open_input(tmp_path)
+    assert caught.value.code is ErrorCode.INPUT_UNREADABLE
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (20, 20)).save(tmp_path / name)
+    with pytest.raises(EngineError, match="20 x 20") as caught:
+        open_input(tmp_path)
+    assert caught.value.code is ErrorCode.INPUT_TOO_SMALL
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.bmp"])

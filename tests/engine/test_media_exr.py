@@ -181,6 +181,25 @@ def test_one_exposure_for_the_whole_set(tmp_path):
     assert not any(view.needs_copy for view in source.views)
 
 
+def test_exposure_does_not_hang_on_the_first_picture(tmp_path):
+    paths = [
+        write(tmp_path / f"{index}.exr", {"RGB": make_linear(scale)})
+        for index, scale in enumerate([1e-4, 1.0, 1.0, 1.0])
+    ]
+    last = open_input(*paths).read(3)
+    assert 120 < np.percentile(last, 90) < 255
+
+
+def test_black_surroundings_do_not_change_the_exposure(tmp_path):
+    truth = make_linear()
+    wide = np.zeros((HEIGHT, 20 * WIDTH, 3), np.float32)
+    wide[:, :WIDTH] = truth
+    write(tmp_path / "a.exr", {"RGB": truth})
+    write(tmp_path / "b.exr", {"RGB": wide})
+    pixels = open_input(tmp_path / "b.exr").read(0)
+    assert np.array_equal(pixels[:, :WIDTH], open_input(tmp_path / "a.exr").read(0))
+
+
 def test_black_picture(tmp_path):
     write(tmp_path / "a.exr", {"RGB": np.zeros((HEIGHT, WIDTH, 3), np.float32)})
     assert (open_input(tmp_path / "a.exr").read(0) == 0).all()

@@ -313,6 +313,7 @@ def test_range_beside_the_sequence(tmp_path):
     error = refuse(tmp_path, input_kind="SEQUENCE", frame_start=50)
     assert error.code is ErrorCode.INPUT_EMPTY
     assert "10 to 12" in error.message
+    assert "50" in error.message
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,12 @@ def test_reading_single_frames_in_any_order(tmp_path, name, codec):
         assert identify(source.read(index)) == index + 1
 
 
+def test_reading_where_seeking_lands_behind_the_frame(tmp_path):
+    # A transport stream has no index: the search ends before frame 31, the next key frame is 41.
+    source = open_input(make_video(tmp_path / "a.ts", gop=40))
+    assert identify(source.read(30)) == 31
+
+
 @pytest.mark.parametrize(
     ("choices", "frames"),
     [
@@ -156,7 +162,8 @@ def test_range_beside_the_video(tmp_path):
     path = make_video(tmp_path / "a.mp4")
     error = refuse(path, frame_start=51)
     assert error.code is ErrorCode.INPUT_EMPTY
-    assert "50 frames" in error.message
+    assert "1 to 50" in error.message
+    assert "51" in error.message
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])

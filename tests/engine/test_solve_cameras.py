@@ -190,9 +190,9 @@ def measure_errors(solution, truth):
     return degrees, distance / np.linalg.norm(np.ptp(true_centres, axis=0))
 
 
-def refuse(photos, folder, words, settings=SETTINGS):
+def refuse(photos, folder, words, settings=SETTINGS, prior=None):
     with pytest.raises(EngineError, match=words) as caught:
-        solve_cameras(ArraySource(photos), folder, settings, Listener().progress)
+        solve_cameras(ArraySource(photos, prior=prior), folder, settings, Listener().progress)
     assert caught.value.code is ErrorCode.CAMERAS_NOT_FOUND
     return caught.value
 
@@ -285,10 +285,8 @@ def test_distortion_is_found_and_removed(poses, tmp_path):
     assert np.linalg.norm(of_truth - of_solution, axis=1).max() < 0.5
 
     # The undistorted photo is the picture of a pinhole: like one that was rendered as such.
-    pinhole = np.stack(
-        np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5) + [np.ones((HEIGHT, WIDTH))],
-        axis=-1,
-    ) @ np.linalg.inv(lens.K).T
+    x, y = np.meshgrid(np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5)
+    pinhole = np.stack([x, y, np.ones_like(x)], axis=-1) @ np.linalg.inv(lens.K).T
     expected = render(poses[2], pinhole).astype(float)[20:-20, 20:-20]
     cleaned = undistort_photo(distorted[2], lens).astype(float)[20:-20, 20:-20]
     original = distorted[2].astype(float)[20:-20, 20:-20]
@@ -334,13 +332,27 @@ def test_photos_of_different_places_are_refused(photos, poses, tmp_path):
     refuse([photos[0], foreign], tmp_path, "None of the 1 pairs")
 
 
-def test_a_camera_that_only_turns_is_refused(textures, tmp_path):
+@pytest.mark.parametrize("prior", [None, FOCAL])
+def test_a_camera_that_only_turns_is_refused(prior, textures, tmp_path):
     turning = [
         render(look_at((0, 0, 0), (np.sin(angle), 0.08, np.cos(angle))), cast_rays())
         for angle in np.radians([-14, -7, 0, 7])
     ]
-    error = refuse(turning, tmp_path, "same place")
+    settings = replace(SETTINGS, use_focal_prior=True)
+    error = refuse(turning, tmp_path, "same place", settings, prior)
     assert "sideways" in error.hint
+
+
+def test_a_flat_wall_seen_from_the_side_is_not_a_turning_camera(textures, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "PLANES", [((0.0, 0.0, 1.0), 6.0, 99.0)])
+    poses = np.stack([look_at((x, 0.3 * x, 0.4 * x * x), (0, 0, 6.0)) for x in (-2, -1, 0.4, 1.5)])
+    wall = [render(pose, cast_rays()) for pose in poses]
+    settings = replace(SETTINGS, use_focal_prior=True)
+    solution = solve_cameras(ArraySource(wall, prior=FOCAL), tmp_path, settings, Listener().progress)
+    assert solution.registered.all()
+    degrees, share = measure_errors(solution, poses)
+    assert degrees < 1
+    assert share < 0.02
 
 
 def test_one_photo_is_refused(photos, tmp_path):
@@ -352,12 +364,16 @@ def test_one_photo_is_refused(photos, tmp_path):
 @pytest.mark.parametrize("stage", [label for label, _ in STAGES])
 def test_cancel_returns_at_once(stage, photos, poses, tmp_path):
     # Enough work for every stage to last longer than the half second before the cancel.
-    settings = replace(SETTINGS, max_features=20_000)
-    large = [photo.repeat(3, axis=0).repeat(3, axis=1) for photo in photos] * 2
-    large = large if stage == STAGES[0][0] else photos * 3
+    finding, matching, placing = (label for label, _ in STAGES)
+    work = {
+        finding: [photo.repeat(3, axis=0).repeat(3, axis=1) for photo in photos],
+        matching: photos * 3,
+        placing: photos * 2,
+    }
+    settings = replace(SETTINGS, max_features=3000 if stage == placing else 20_000)
     listener = Listener(cancel_in=stage)
     with pytest.raises(CancelledError):
-        solve_cameras(ArraySource(large), tmp_path, settings, listener.progress)
+        solve_cameras(ArraySource(work[stage]), tmp_path, settings, listener.progress)
     assert listener.cancelled_at is not None
     assert listener.reports[-1][0] == stage
     assert time.monotonic() - listener.cancelled_at < 2

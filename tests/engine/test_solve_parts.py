@@ -13,6 +13,7 @@ from da3_blender.contract.views import SourceKind, View
 from da3_blender.solve import Lens, SparseSolution
 from da3_blender.solve.failures import (
     check_features,
+    check_parallax,
     check_solution,
     check_view_count,
     describe_lost_views,
@@ -20,6 +21,7 @@ from da3_blender.solve.failures import (
 )
 from da3_blender.solve.lens_groups import group_lenses
 from da3_blender.solve.photo_reduction import reduce_photo
+from da3_blender.solve.turning import count_turning, normalize_homography
 
 SETTINGS = RunSettings(inputs=("photos",), output="result")
 
@@ -154,3 +156,39 @@ def test_lost_views_are_named():
     assert lost is not None
     assert lost.startswith("1 of 3 photos")
     assert "c.jpg" in lost
+
+
+def make_rotation(axis, degrees):
+    x, y, z = np.array(axis) / np.linalg.norm(axis)
+    skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = np.radians(degrees)
+    return np.eye(3) + np.sin(angle) * skew + (1 - np.cos(angle)) * skew @ skew
+
+
+def test_turning_pairs_are_told_from_flat_scenes():
+    K = np.array([[2800.0, 0, 2000], [0, 2800.0, 1500], [0, 0, 1]])
+    size = (4000, 3000)
+    turns = [make_rotation((0.1, 1, 0.05), angle) for angle in (3, 9, -14)]
+    # x2 = K (R + t n^T / d) K^-1 x1 for a wall with normal n at distance d
+    steps = [np.array([0.3, 0.02, 0.0]), np.array([-0.4, 0.1, 0.1]), np.array([0.2, 0.3, 0.0])]
+    wall = [np.eye(3) + np.outer(step, (0, 0, 1)) for step in steps]
+    both = [turn + np.outer(step, (0, 0, 1)) for turn, step in zip(turns, steps, strict=True)]
+
+    def count(motions, sign=1.0):
+        pixels = [sign * K @ motion @ np.linalg.inv(K) for motion in motions]
+        return count_turning(np.stack([normalize_homography(h, size, size) for h in pixels]))
+
+    assert count(turns) == 3
+    assert count(turns, sign=-7.0) == 3  # a homography has no scale
+    assert count(wall) == 0
+    assert count(both) == 0
+    assert count_turning(np.zeros((0, 3, 3))) == 0
+
+
+def test_turning_counts_only_where_the_lens_is_unknown():
+    counts = {"pairs": 10, "verified": 10, "turned": 9, "best": 500}
+    check_parallax(counts, has_prior=True)
+    check_parallax(counts | {"turned": 8}, has_prior=False)
+    check_parallax(counts | {"turned": 0, "verified": 0}, has_prior=False)
+    with pytest.raises(EngineError, match="10 of 10 photo pairs"):
+        check_parallax(counts, has_prior=False)

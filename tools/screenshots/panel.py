@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scenario: the panel idle, running, failed and done; the cloud in solid and material preview.
+
+Runs in a Blender with a window; `steps(ui)` is a generator, each `yield` gives Blender time.
+"""
+
+from pathlib import Path
+
+import bpy
+
+MODULE = "bl_ext.user_default.da3_reconstruction"
+ENGINE = Path(__file__).with_name("demo_engine.py")
+PHOTOS = Path(bpy.app.tempdir)
+
+
+def job():
+    """Return the job, as the panel sees it."""
+    import importlib
+
+    return importlib.import_module(f"{MODULE}.da3_blender.client.session").current_job()
+
+
+def steps(ui):
+    """Walk through one failure and one success."""
+    bpy.context.preferences.addons[MODULE].preferences.engine_python = str(ENGINE)
+    bpy.data.objects.remove(bpy.data.objects["Cube"])
+    settings = bpy.context.scene.da3
+    settings.output_folder = str(PHOTOS / "results")
+    yield from ui.sidebar("DA3")
+    ui.shot("panel-idle")
+    for name in ("few", "balls"):
+        (PHOTOS / name).mkdir()
+        for number in range(11):
+            (PHOTOS / name / f"{name}_{number:04d}.png").touch()
+    settings.input_path = str(PHOTOS / "few")
+    yield 0.5
+    with ui.context():
+        bpy.ops.da3.reconstruct()
+    yield from ui.wait_for(lambda: job().is_over, timeout=30)
+    yield 1
+    ui.shot("panel-error")
+    settings.input_path = str(PHOTOS / "balls")
+    with ui.context():
+        bpy.ops.da3.reconstruct()
+    yield from ui.wait_for(lambda: job().fraction > 0.4, timeout=30)
+    yield 0.3
+    ui.shot("panel-running")
+    yield from ui.wait_for(lambda: "balls" in bpy.data.collections, timeout=30)
+    yield 1.5
+    ui.shot("solid")
+    with ui.context():
+        bpy.ops.da3.look_through(camera="balls_0010.png")
+    yield 1
+    ui.shot("solid-camera")
+    ui.shading("WIREFRAME")
+    yield 1
+    ui.shot("wireframe-camera")
+    ui.shading("MATERIAL")
+    yield 25
+    ui.shot("material-camera")
+    ui.move(500, 650)
+    yield from ui.key("Z", ctrl=True)
+    yield 1
+    assert "balls" not in bpy.data.collections, "one undo of the build must remove everything"
+    ui.shot("undone")
