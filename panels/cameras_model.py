@@ -34,6 +34,7 @@ class DA3_PT_cameras_model(Panel):
         settings = getattr(context.scene, names.SCENE_SETTINGS)
         layout.prop(settings, "cameras")
         if settings.cameras != "COLMAP":
+            layout.label(text="Depth Anything 3")
             column = layout.column()
             for name in ("model", "checkpoint", "process_resolution", "resize_method"):
                 column.prop(settings, name)
@@ -41,10 +42,12 @@ class DA3_PT_cameras_model(Panel):
             for name in ("reference_view", "use_ray_pose", "square_pixels"):
                 column.prop(settings, name)
         if settings.cameras != "DA3":
+            layout.label(text="COLMAP")
             column = layout.column()
             for name in ("lens_model", "shared_lens", "use_focal_prior", "matching"):
                 column.prop(settings, name)
             column = layout.column()
             for name in ("max_features", "max_photo_side"):
                 column.prop(settings, name)
+        layout.separator()
         layout.prop(settings, "world_up")

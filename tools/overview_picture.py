@@ -163,6 +163,18 @@ def draw_from_above(cameras: list[bpy.types.Object]) -> Image.Image:
         turn = (target - Vector(eye.tolist())).to_track_quat("-Z", "Y")
         above.matrix_world = Matrix.LocRotScale(Vector(eye.tolist()), turn, None)
         bpy.context.scene.camera = above
+        bpy.context.view_layer.update()
+        shown = [c for camera in cameras for c in _frustum_corners(camera, distance * FRUSTUM)]
+        shown += [camera.matrix_world.translation for camera in cameras]
+        low, high = np.percentile(positions.reshape(-1, 3), [0.5, 99.5], axis=0)
+        box = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
+        shown += [cloud.matrix_world @ Vector(corner.tolist()) for corner in box]
+        scene = bpy.context.scene
+        scene.render.resolution_x, scene.render.resolution_y = round(HEIGHT * 1.3), HEIGHT
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        place, _ = above.camera_fit_coords(depsgraph, [x for corner in shown for x in corner])
+        margin = above.matrix_world.to_3x3() @ Vector((0, 0, 1))
+        above.location = place + margin * 0.2 * (place - target).length
         points = _render(round(HEIGHT * 1.3), HEIGHT)
     picture = Image.new("RGB", points.size, BACKGROUND)
     picture.paste(points, mask=points.getchannel("A"))

@@ -54,7 +54,9 @@ def translate_disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # numpy reports a short write without a number
+        is_short_write = error.errno is None and "written" in str(error)
+        if is_short_write or error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise EngineError(
                 ErrorCode.DISK_FULL,
                 f"The disk is full; the result could not be written to {path}.",

@@ -128,11 +128,11 @@ class RunSettings:
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
-                found.append(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+                found.append(f"The setting {name} is {value!r}; choose one of {', '.join(allowed)}.")
         for name, (smallest, largest) in _LIMITS.items():
             value = getattr(self, name)
             if not smallest <= value <= largest:
-                found.append(f"{name} is {value}; choose {smallest:g} to {largest:g}.")
+                found.append(f"The setting {name} is {value}; choose {smallest:g} to {largest:g}.")
         if (
             self.frame_start is not None
             and self.frame_end is not None

@@ -18,7 +18,7 @@ from .animation import add_curves
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bpy.types import ActionChannelbag, Camera, CameraBackgroundImage, Image
+    from bpy.types import ActionChannelbag, Camera, CameraBackgroundImage, Image, ImageUser
     from numpy.typing import NDArray
 
     from .reconstruction import PhotoView
@@ -98,11 +98,24 @@ def show_moving(
     user.frame_offset = first - 1
     user.frame_duration = last - first + 1
     if not _has_all_files(views[0].photo, first, last):
-        user.frame_start = 1
-        user.frame_duration = 1
-        path = f"{user.path_from_id()}.frame_offset"
-        add_curves(bag, path, frames, np.asarray(frames) - 1, "CONSTANT")
+        _hold_pictures(user, frames, bag)
     return len(views)
+
+
+def _hold_pictures(
+    user: ImageUser, frames: NDArray[np.integer], bag: ActionChannelbag
+) -> None:
+    """Key the offset at every frame, so that each picture stays until the next one exists.
+
+    A range of one frame with a constant offset would be simpler, but behind cameras Blender
+    shows nothing outside the range.
+    """
+    every = np.arange(frames[0], frames[-1] + 1)
+    held = frames[np.searchsorted(frames, every, side="right") - 1]
+    user.frame_offset = int(frames[0]) - 1
+    add_curves(
+        bag, f"{user.path_from_id()}.frame_offset", every, held - every + user.frame_offset, "CONSTANT"
+    )
 
 
 def is_movie(view: PhotoView) -> bool:

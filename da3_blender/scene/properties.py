@@ -77,7 +77,7 @@ class SceneSettings(PropertyGroup):
         name="Step", description="Use every n-th frame", default=1, min=1, max=100_000
     )
     target_fps: FloatProperty(
-        name="Frames per Second",
+        name="Target FPS",
         description="Frames to use of each second of video; 0 uses Step instead",
         default=0.0,
         min=0.0,
@@ -140,7 +140,7 @@ class SceneSettings(PropertyGroup):
         items=choices.LENS_MODEL,
     )
     use_focal_prior: BoolProperty(
-        name="Focal Length from EXIF",
+        name="EXIF Focal Length",
         description="Start from the focal length that the camera wrote into the photos",
         default=True,
     )
@@ -166,6 +166,7 @@ class SceneSettings(PropertyGroup):
         name="Drop",
         description="Share of the least confident depth that makes no points",
         default=40.0,
+        precision=0,
         min=0.0,
         max=99.0,
         subtype="PERCENTAGE",
@@ -232,17 +233,17 @@ class SceneSettings(PropertyGroup):
         subtype="FACTOR",
     )
     show_photos: BoolProperty(
-        name="Photos behind Cameras",
+        name="Show Photos",
         description="Show each photo as the background of its camera",
         default=True,
     )
     set_render_size: BoolProperty(
-        name="Render Size from Photo",
+        name="Set Render Size",
         description="Make the first camera active and render at its photo's size",
         default=True,
     )
     set_frame_range: BoolProperty(
-        name="Frames from Source",
+        name="Set Frame Range",
         description="Take frame range and frame rate of a sequence or video",
         default=True,
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MIN_FEATURES: Final = 30
 _MIN_POINTS: Final = 20
 _FOCAL_RANGE: Final = (0.2, 10.0)  # in longer sides of the photo
-_TURNED_SHARE: Final = 0.9  # of the pairs: the others may be chance
+_TURNED_SHARE: Final = 0.85  # of the pairs: a few overlap too little to tell
 _NAMED: Final = 5  # file names in one sentence
 
 

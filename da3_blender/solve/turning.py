@@ -23,8 +23,9 @@ _FINE_STEPS: Final = 21
 # How far a turned pinhole may miss a homography, in longer sides: 1 pixel of 660.
 _TOLERANCE: Final = 0.0015
 _GRID: Final = np.stack(
-    np.meshgrid(np.linspace(-0.5, 0.5, 5), np.linspace(-0.375, 0.375, 5), [1.0]), axis=-1
+    np.meshgrid(np.linspace(-0.5, 0.5, 9), np.linspace(-0.375, 0.375, 7), [1.0]), axis=-1
 ).reshape(-1, 3)
+_MIN_SHARED: Final = 5  # points of the grid
 
 
 def count_turning(homographies: NDArray[np.float64]) -> int:
@@ -51,14 +52,17 @@ def count_turning(homographies: NDArray[np.float64]) -> int:
 
 
 def _measure_miss(homographies: NDArray[np.float64], focal: float) -> NDArray[np.float64]:
-    """Return (P,) the largest miss of the best rotation over the frame, in longer sides."""
+    """Return (P,) the largest miss of the best rotation where the photos overlap."""
     camera = np.diag([focal, focal, 1.0])
     u, _, vt = np.linalg.svd(np.linalg.inv(camera) @ homographies @ camera)
     turned = camera @ (u @ vt) @ np.linalg.inv(camera)
-    difference = _divide(_GRID @ np.swapaxes(turned, 1, 2)) - _divide(
-        _GRID @ np.swapaxes(homographies, 1, 2)
-    )  # (P, 25, 2)
-    return np.linalg.norm(difference, axis=-1).max(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a grid point may be at the horizon
+        target = _apply(homographies)  # (P, 63, 2)
+        missed = np.linalg.norm(_apply(turned) - target, axis=-1)
+    # Outside of the second photo a homography is a guess.
+    is_shared = (np.abs(target) <= 0.5).all(axis=-1)  # noqa: PLR2004 - half the longer side
+    worst = np.where(is_shared, np.nan_to_num(missed, nan=np.inf), 0).max(axis=1)
+    return np.where(is_shared.sum(axis=1) >= _MIN_SHARED, worst, np.inf)
 
 
 def normalize_homography(
@@ -85,6 +89,6 @@ def _build_frame(size: tuple[int, int]) -> NDArray[np.float64]:
     )
 
 
-def _divide(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    with np.errstate(divide="ignore", invalid="ignore"):  # a point at the horizon: no match
-        return points[..., :2] / points[..., 2:]
+def _apply(homographies: NDArray[np.float64]) -> NDArray[np.float64]:
+    points = _GRID @ np.swapaxes(homographies, 1, 2)  # (P, 25, 3)
+    return points[..., :2] / points[..., 2:]

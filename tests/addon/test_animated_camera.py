@@ -31,9 +31,13 @@ def only_camera():
 
 
 def read_frame(user, image, frame):
-    """Return the number of the file that the image user shows at a frame, as Blender counts."""
+    """Return the number of the file that the image user shows at a frame, as Blender counts.
+
+    Behind cameras Blender shows nothing outside the range of a sequence (seen in its window).
+    """
     bpy.context.scene.frame_set(frame)
     place = frame - user.frame_start + 1
+    assert image.source == "MOVIE" or 1 <= place <= user.frame_duration
     return min(max(place, 1), user.frame_duration) + user.frame_offset
 
 

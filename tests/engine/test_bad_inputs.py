@@ -317,7 +317,7 @@ def test_a_bad_input_has_a_sentence_and_leaves_nothing(tmp_path, case):
     assert error.code is code, error
     assert word in error.message
     for sentence in (error.message, error.hint):
-        assert sentence[0].isupper() or sentence[0] == "/"
+        assert sentence[0].isupper() or sentence[0].isdigit() or sentence[0] == "/"
         assert sentence.rstrip().endswith((".", "!"))
     assert "Traceback" not in error.message
     after = list_tree(tmp_path)
