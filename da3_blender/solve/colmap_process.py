@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.protocol import decode, encode
@@ -29,7 +29,9 @@ _POLL_S: Final = 0.1  # between two looks at the cancel flag
 _END: Final = "end"  # our own message: the process is gone
 _SIGKILL: Final = 9
 # What a full disk and a full memory look like in the last words of the process.
-_DISK_FULL: Final = re.compile(r"No space left|disk is full|SQLITE_FULL|quota exceeded", re.I)
+_DISK_FULL: Final = re.compile(
+    r"No space left|disk is full|SQLITE_FULL|quota exceeded", re.IGNORECASE
+)
 _MEMORY_FULL: Final = re.compile(r"MemoryError|bad_alloc|Cannot allocate memory|ArrayMemory")
 
 
@@ -61,7 +63,7 @@ class ColmapProcesses:
         self._inbox: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._processes: dict[int, subprocess.Popen[str]] = {}
 
-    def __enter__(self) -> ColmapProcesses:
+    def __enter__(self) -> Self:
         """Return itself; processes are started by `start`."""
         return self
 

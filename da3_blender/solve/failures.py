@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from ..contract.errors import EngineError, ErrorCode
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ MIN_FEATURES: Final = 30
 _MIN_POINTS: Final = 20
 _FOCAL_RANGE: Final = (0.2, 10.0)  # in longer sides of the photo
 _TURNED_SHARE: Final = 0.85  # of the pairs: a few overlap too little to tell
+_SHELL_SPREAD: Final = 1.5  # depth of far points over near ones; measured on shells: 1.1
 _NAMED: Final = 5  # file names in one sentence
 
 
@@ -75,10 +78,13 @@ def explain_no_model(matched: Mapping[str, int], count: int) -> EngineError:
     return _explain_no_depth(matched)
 
 
-def check_parallax(matched: Mapping[str, int], *, has_prior: bool) -> None:
-    """Raise when a camera that only turned explains the photos.
+def check_parallax(
+    solution: SparseSolution, matched: Mapping[str, int], *, has_prior: bool
+) -> None:
+    """Raise when the points are a shell that COLMAP invented for a camera that only turned.
 
     Args:
+        solution: what COLMAP made of the photos.
         matched: the counts that `matching.match_photos` returns.
         has_prior: whether all focal lengths are known; then the mapper sees it by itself, and
             more surely.
@@ -86,9 +92,16 @@ def check_parallax(matched: Mapping[str, int], *, has_prior: bool) -> None:
     Raises:
         EngineError: CAMERAS_NOT_FOUND.
     """
-    if has_prior or not matched["verified"]:
+    if has_prior or matched["turned"] < _TURNED_SHARE * matched["verified"]:
         return
-    if matched["turned"] >= _TURNED_SHARE * matched["verified"]:
+    spreads = []
+    for view in np.flatnonzero(solution.registered):
+        seen = solution.observation_point[solution.observation_view == view]
+        if len(seen):
+            depth = solution.points[seen] @ solution.w2c[view, 2, :3] + solution.w2c[view, 2, 3]
+            near, far = np.percentile(depth, [5, 95])
+            spreads.append(far / near)
+    if not spreads or np.median(spreads) < _SHELL_SPREAD:
         raise _explain_no_depth(matched)
 
 

@@ -15,6 +15,7 @@ import pycolmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .work_folder import WorkFolder

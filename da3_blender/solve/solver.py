@@ -41,7 +41,11 @@ _FEATURES: Final = "Finding features"
 _MATCHES: Final = "Matching photos"
 _CAMERAS: Final = "Placing cameras"
 # (label, expected share of the time), measured on 11 photos of 6 megapixels and on 14 of 1
-STAGES: Final[tuple[tuple[str, float], ...]] = ((_FEATURES, 0.4), (_MATCHES, 0.45), (_CAMERAS, 0.15))
+STAGES: Final[tuple[tuple[str, float], ...]] = (
+    (_FEATURES, 0.4),
+    (_MATCHES, 0.45),
+    (_CAMERAS, 0.15),
+)
 
 _ALL_PAIRS_ORDERED: Final = 60  # views of a sequence that are all compared with each other
 _ALL_PAIRS_PHOTOS: Final = 200
@@ -95,10 +99,10 @@ def solve_cameras(
         )
         matched = _follow(processes, progress, "matched", "{done} of {total} pairs")
         _log.info("matches: %s", matched)
-        check_parallax(matched, has_prior=all(group.has_prior for group in groups))
         solution = _place_cameras(source, folder, settings, processes, progress)
     if solution is None:
         raise explain_no_model(matched, len(views))
+    check_parallax(solution, matched, has_prior=all(group.has_prior for group in groups))
     check_solution(solution)
     lost = describe_lost_views(solution, [view.name for view in views])
     if lost:

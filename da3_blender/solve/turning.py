@@ -5,7 +5,7 @@
 Runs in the engine.
 
 Without a known focal length COLMAP explains such photos by a wrong lens and invents a shell of
-points at one distance, with tiny residuals. So they have to be recognised before.
+points at one distance, with tiny residuals. The matches show what happened.
 """
 
 from __future__ import annotations

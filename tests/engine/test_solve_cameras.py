@@ -2,171 +2,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The COLMAP solver from pixels to cameras, on a ray-cast scene whose cameras are known."""
 
-import json
-import os
-import subprocess
-import sys
-import threading
-import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from da3_blender.contract.cameras import invert_rigid
-from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
-from da3_blender.contract.progress import Progress
+from da3_blender.contract.errors import EngineError, ErrorCode
 from da3_blender.contract.projection import project
 from da3_blender.contract.rotations import measure_angle
-from da3_blender.contract.settings import RunSettings
-from da3_blender.contract.similarity import fit_sim3
-from da3_blender.contract.views import SourceKind, View
+from da3_blender.contract.views import SourceKind
 from da3_blender.solve import STAGES, Lens, solve_cameras, undistort_photo
 from da3_blender.solve.solver import _is_sequential
-
-pycolmap = pytest.importorskip("pycolmap", reason="needs the engine's environment")
-
-ROOT = Path(__file__).resolve().parents[2]
-WIDTH, HEIGHT, FOCAL = 480, 360, 430.0
-TRUE_K = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
-# name, normal n and offset d of n . x = d, OpenCV axes; a box without front and ceiling, and a
-# slanted board inside it
-PLANES = [
-    ((0.0, 0.0, 1.0), 7.0, 9.0),
-    ((0.0, 1.0, 0.0), 1.6, 9.0),
-    ((1.0, 0.0, 0.0), -3.2, 9.0),
-    ((0.85, 0.0, 0.53), 3.9, 9.0),
-    ((0.35, 0.1, 0.93), 4.0, 0.9),  # the board: only near the axis
-]
-SETTINGS = RunSettings(
-    inputs=("photos",), output="result", max_features=3000, use_focal_prior=False
+from tests.engine.test_solve_scene import (
+    FOCAL,
+    HEIGHT,
+    SETTINGS,
+    WIDTH,
+    ArraySource,
+    Listener,
+    cast_rays,
+    look_at,
+    make_poses,
+    measure_errors,
+    render,
+    render_photos,
 )
 
-
-class ArraySource:
-    """Photos that are already decoded."""
-
-    fps = None
-    skipped = ()
-
-    def __init__(self, photos, kind=SourceKind.PHOTOS, prior=None):
-        self.photos = photos
-        self.kind = kind
-        self.views = tuple(
-            View(f"photo_{i}.jpg", f"/photos/{i}.jpg", p.shape[1], p.shape[0], focal_prior_px=prior)
-            for i, p in enumerate(photos)
-        )
-
-    def read(self, index):
-        return self.photos[index]
-
-    def iterate(self):
-        yield from enumerate(self.photos)
-
-
-class Listener:
-    """A Progress that remembers, and cancels when told to."""
-
-    def __init__(self, cancel_in=None):
-        self.cancelled_at = None
-        self.reports = []
-        self.notes = []
-        self._cancel_in = cancel_in
-        self._flag = threading.Event()
-        self.progress = Progress(self._listen, self._flag.is_set, self.notes.append)
-        self.progress.plan(STAGES)
-
-    def _listen(self, stage, fraction, detail, _remaining):
-        self.reports.append((stage, fraction, detail))
-        # In the middle of the stage: the native call is under way.
-        if stage == self._cancel_in and self.cancelled_at is None:
-            self.cancelled_at = time.monotonic() + 0.5
-            threading.Timer(0.5, self._flag.set).start()
-
-
-def make_texture(seed):
-    """Make noise with detail at all scales, (1024, 1024, 3) in 0..1, that can be tiled."""
-    random = np.random.default_rng(seed)
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(1024), np.fft.fftfreq(1024)))
-    weight = np.exp(-((frequency / 0.16) ** 2)) / np.maximum(frequency, 1 / 256) ** 0.8
-    weight[0, 0] = 0
-    noise = np.fft.ifft2(np.fft.fft2(random.standard_normal((3, 1024, 1024))) * weight).real
-    return np.clip(0.5 + 0.2 * noise / noise.std(), 0, 1).transpose(1, 2, 0)
-
-
-def sample_texture(texture, u, v):
-    size = len(texture)
-    u, v = u * 110, v * 110  # texels per unit
-    left, top = np.floor(u).astype(int), np.floor(v).astype(int)
-    right_share, below_share = (u - left)[:, None], (v - top)[:, None]
-
-    def at(row, column):
-        return texture[row % size, column % size]
-
-    upper = at(top, left) * (1 - right_share) + at(top, left + 1) * right_share
-    lower = at(top + 1, left) * (1 - right_share) + at(top + 1, left + 1) * right_share
-    return upper * (1 - below_share) + lower * below_share
-
-
-def render(w2c, directions, seed=0):
-    """Ray-cast the scene for camera directions (H, W, 3); returns (H, W, 3) uint8."""
-    c2w = invert_rigid(w2c)
-    rays = directions.reshape(-1, 3) @ c2w[:3, :3].T
-    nearest = np.full(len(rays), np.inf)
-    colour = np.zeros((len(rays), 3))
-    for index, (normal, offset, reach) in enumerate(PLANES):
-        normal = np.array(normal) / np.linalg.norm(normal)
-        side = np.cross(normal, [0.3, 0.9, 0.2])
-        side /= np.linalg.norm(side)
-        with np.errstate(divide="ignore"):
-            t = (offset - c2w[:3, 3] @ normal) / (rays @ normal)
-        point = c2w[:3, 3] + t[:, None] * rays
-        hit = (t > 0.1) & (t < nearest) & (np.abs(point[:, 0]) < reach)
-        hit &= np.abs(point[:, 1]) < reach
-        nearest[hit] = t[hit]
-        u, v = point[hit] @ side, point[hit] @ np.cross(normal, side)
-        colour[hit] = sample_texture(TEXTURES[seed][index], u, v)
-    return np.round(255 * colour).astype(np.uint8).reshape(directions.shape)
-
-
-def cast_rays(k=0.0):
-    """Directions through the pixels of a SIMPLE_RADIAL photo, by fixed-point iteration."""
-    x, y = np.meshgrid(np.arange(WIDTH) + 0.5 - WIDTH / 2, np.arange(HEIGHT) + 0.5 - HEIGHT / 2)
-    photo = np.stack([x, y], axis=-1) / FOCAL
-    pinhole = photo.copy()
-    for _ in range(60):
-        pinhole = photo / (1 + k * (pinhole**2).sum(-1, keepdims=True))
-    return np.concatenate([pinhole, np.ones((HEIGHT, WIDTH, 1))], axis=-1)
-
-
-def look_at(position, target):
-    forward = np.subtract(target, position) / np.linalg.norm(np.subtract(target, position))
-    right = np.cross([0.0, 1.0, 0.0], forward)
-    right /= np.linalg.norm(right)
-    c2w = np.eye(4)
-    c2w[:3, :3] = np.stack([right, np.cross(forward, right), forward], axis=1)
-    c2w[:3, 3] = position
-    return invert_rigid(c2w)
-
-
-def make_poses():
-    """Six cameras on an arc, at different heights and distances."""
-    steps = np.linspace(-1, 1, 6)
-    return np.stack([
-        look_at((1.5 * s, 0.35 * np.cos(5 * s), 0.8 * s * s - 0.3 * s), (0.1 * s, 0.4, 5.0))
-        for s in steps
-    ])
-
-
-TEXTURES = {}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def textures():
-    TEXTURES.update({seed: [make_texture(10 * seed + i) for i in range(5)] for seed in (0, 1)})
-    yield
-    TEXTURES.clear()
+pycolmap = pytest.importorskip("pycolmap", reason="needs the engine's environment")
 
 
 @pytest.fixture(scope="module")
@@ -175,19 +38,8 @@ def poses():
 
 
 @pytest.fixture(scope="module")
-def photos(textures, poses):
-    return [render(pose, cast_rays()) for pose in poses]
-
-
-def measure_errors(solution, truth):
-    """Degrees, and centre errors as a share of the cameras' extent, after a similarity."""
-    kept = solution.registered
-    centres = invert_rigid(solution.w2c[kept])[:, :3, 3]
-    true_centres = invert_rigid(truth[kept])[:, :3, 3]
-    moved = fit_sim3(centres, true_centres).apply_to_w2c(solution.w2c[kept])
-    degrees = np.degrees(measure_angle(moved[:, :3, :3], truth[kept, :3, :3])).max()
-    distance = np.linalg.norm(invert_rigid(moved)[:, :3, 3] - true_centres, axis=1).max()
-    return degrees, distance / np.linalg.norm(np.ptp(true_centres, axis=0))
+def photos():
+    return render_photos()
 
 
 def refuse(photos, folder, words, settings=SETTINGS, prior=None):
@@ -333,7 +185,7 @@ def test_photos_of_different_places_are_refused(photos, poses, tmp_path):
 
 
 @pytest.mark.parametrize("prior", [None, FOCAL])
-def test_a_camera_that_only_turns_is_refused(prior, textures, tmp_path):
+def test_a_camera_that_only_turns_is_refused(prior, tmp_path):
     turning = [
         render(look_at((0, 0, 0), (np.sin(angle), 0.08, np.cos(angle))), cast_rays())
         for angle in np.radians([-14, -7, 0, 7])
@@ -343,12 +195,14 @@ def test_a_camera_that_only_turns_is_refused(prior, textures, tmp_path):
     assert "sideways" in error.hint
 
 
-def test_a_flat_wall_seen_from_the_side_is_not_a_turning_camera(textures, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules[__name__], "PLANES", [((0.0, 0.0, 1.0), 6.0, 99.0)])
+def test_a_flat_wall_seen_from_the_side_is_not_a_turning_camera(tmp_path):
+    plane = ((0.0, 0.0, 1.0), 6.0, 99.0)
     poses = np.stack([look_at((x, 0.3 * x, 0.4 * x * x), (0, 0, 6.0)) for x in (-2, -1, 0.4, 1.5)])
-    wall = [render(pose, cast_rays()) for pose in poses]
+    wall = [render(pose, cast_rays(), planes=[plane]) for pose in poses]
     settings = replace(SETTINGS, use_focal_prior=True)
-    solution = solve_cameras(ArraySource(wall, prior=FOCAL), tmp_path, settings, Listener().progress)
+    solution = solve_cameras(
+        ArraySource(wall, prior=FOCAL), tmp_path, settings, Listener().progress
+    )
     assert solution.registered.all()
     degrees, share = measure_errors(solution, poses)
     assert degrees < 1
@@ -359,47 +213,6 @@ def test_one_photo_is_refused(photos, tmp_path):
     with pytest.raises(EngineError, match="1 was found") as caught:
         solve_cameras(ArraySource(photos[:1]), tmp_path, SETTINGS, Listener().progress)
     assert caught.value.code is ErrorCode.INPUT_TOO_FEW
-
-
-@pytest.mark.parametrize("stage", [label for label, _ in STAGES])
-def test_cancel_returns_at_once(stage, photos, poses, tmp_path):
-    # Enough work for every stage to last longer than the half second before the cancel.
-    finding, matching, placing = (label for label, _ in STAGES)
-    work = {
-        finding: [photo.repeat(3, axis=0).repeat(3, axis=1) for photo in photos],
-        matching: photos * 3,
-        placing: photos * 2,
-    }
-    settings = replace(SETTINGS, max_features=3000 if stage == placing else 20_000)
-    listener = Listener(cancel_in=stage)
-    with pytest.raises(CancelledError):
-        solve_cameras(ArraySource(work[stage]), tmp_path, settings, listener.progress)
-    assert listener.cancelled_at is not None
-    assert listener.reports[-1][0] == stage
-    assert time.monotonic() - listener.cancelled_at < 2
-
-
-def test_the_child_ends_when_its_parent_dies(photos, tmp_path):
-    """A parent that is killed in the middle of matching leaves no process behind."""
-    np.save(tmp_path / "photos.npy", np.stack(photos * 3))
-    script = tmp_path / "parent.py"
-    script.write_text(PARENT, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    parent = subprocess.Popen(
-        [sys.executable, "-P", str(script), str(tmp_path)],
-        stdout=subprocess.PIPE,
-        env=environment,
-        text=True,
-    )
-    child = json.loads(parent.stdout.readline())["child"]
-    assert is_alive(child)
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 10
-    while is_alive(child) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(child)
 
 
 def test_long_sequences_are_matched_in_order():
@@ -431,49 +244,3 @@ def test_sequential_matching_gives_cameras(photos, poses, tmp_path):
     degrees, share = measure_errors(solution, poses)
     assert degrees < 0.3
     assert share < 0.01
-
-
-def is_alive(pid):
-    """Tell whether a process runs; one that ended but was not waited for does not count."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-PARENT = '''
-import json, sys
-from pathlib import Path
-import numpy as np
-from da3_blender.contract.progress import Progress
-from da3_blender.contract.settings import RunSettings
-from da3_blender.contract.views import SourceKind, View
-from da3_blender.solve import STAGES, solve_cameras
-from da3_blender.solve.colmap_process import ColmapProcesses
-
-folder = Path(sys.argv[1])
-photos = np.load(folder / "photos.npy")
-
-class Source:
-    kind = SourceKind.PHOTOS
-    views = tuple(View(str(i), "", p.shape[1], p.shape[0]) for i, p in enumerate(photos))
-    def iterate(self):
-        yield from enumerate(photos)
-
-started = []
-start = ColmapProcesses.start
-def remember(self, number):
-    start(self, number)
-    started.append(self._processes[number].pid)
-ColmapProcesses.start = remember
-
-def listen(stage, fraction, detail, remaining):
-    if stage == STAGES[1][0] and "pairs" in detail:
-        print(json.dumps({"child": started[0]}), flush=True)
-
-progress = Progress(listen, lambda: False, lambda text: None)
-progress.plan(STAGES)
-settings = RunSettings(inputs=("x",), output="y", max_features=20_000)
-solve_cameras(Source(), folder / "work", settings, progress)
-'''

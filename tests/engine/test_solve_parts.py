@@ -185,10 +185,22 @@ def test_turning_pairs_are_told_from_flat_scenes():
     assert count_turning(np.zeros((0, 3, 3))) == 0
 
 
-def test_turning_counts_only_where_the_lens_is_unknown():
+def test_a_shell_of_points_is_refused_where_the_lens_is_unknown():
+    random = np.random.default_rng(0)
+    view, point = (
+        np.repeat([0, 1], 200).astype(np.int32),
+        np.tile(np.arange(200, dtype=np.int32), 2),
+    )
+    shell = replace(
+        make_solution(),
+        points=random.uniform([-3, -2, 9.5], [3, 2, 10.5], (200, 3)),
+        observation_view=view,
+        observation_point=point,
+    )
+    deep = replace(shell, points=shell.points * random.uniform(0.5, 1.5, (200, 1)))
     counts = {"pairs": 10, "verified": 10, "turned": 9, "best": 500}
-    check_parallax(counts, has_prior=True)
-    check_parallax(counts | {"turned": 8}, has_prior=False)
-    check_parallax(counts | {"turned": 0, "verified": 0}, has_prior=False)
+    check_parallax(shell, counts, has_prior=True)
+    check_parallax(shell, counts | {"turned": 8}, has_prior=False)
+    check_parallax(deep, counts, has_prior=False)
     with pytest.raises(EngineError, match="10 of 10 photo pairs"):
-        check_parallax(counts, has_prior=False)
+        check_parallax(shell, counts, has_prior=False)
