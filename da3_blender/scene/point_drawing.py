@@ -90,6 +90,8 @@ def draw_clouds(context: Context) -> int:
     if not settings.draw_points or space.shading.type not in _SHADINGS:
         return 0
     clouds = list(find_clouds(context))
+    if len(_buffers.batches) > len(clouds):
+        _forget_unused()
     if not clouds:
         return 0
     if _buffers.shader is None:
@@ -122,6 +124,8 @@ def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: i
     shader = _buffers.shader
     shader.bind()
     shader.uniform_float("clip_from_object", projection @ view @ ob.matrix_world)
+    # A share of the points covers the surface when each is larger.
+    scaled *= (len(ob.data.attributes["position"].data) / count) ** 0.5
     constants = make_constants(
         projection, height_px, scaled, max(least, float(np.finfo(np.float32).min)), _SMALLEST_PX
     )
@@ -149,6 +153,23 @@ def forget_batches() -> None:
     _buffers.batches.clear()
 
 
+def _forget_unused() -> None:
+    """Drop the buffers of clouds that no object uses any more."""
+    used = {
+        data.session_uid
+        for group in (bpy.data.meshes, bpy.data.pointclouds)
+        for data in group
+        if data.users
+    }
+    for key in [key for key in _buffers.batches if key not in used]:
+        del _buffers.batches[key]
+
+
+def count_batches() -> int:
+    """Return how many clouds are on the GPU."""
+    return len(_buffers.batches)
+
+
 def _draw() -> None:
     draw_clouds(bpy.context)
 
@@ -162,9 +183,6 @@ def _on_change(_scene: Scene, depsgraph: Depsgraph) -> None:
             update.id, (bpy.types.Mesh, bpy.types.PointCloud)
         ):
             _buffers.batches.pop(update.id.original.session_uid, None)
-    kept = {item.session_uid for group in (bpy.data.meshes, bpy.data.pointclouds) for item in group}
-    for key in [key for key in _buffers.batches if key not in kept]:
-        del _buffers.batches[key]
 
 
 @bpy.app.handlers.persistent
