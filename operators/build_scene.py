@@ -33,7 +33,7 @@ class DA3_OT_build_scene(Operator):
         name="Results Folder",
         description="Folder with the manifest of a reconstruction",
         subtype="DIR_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
     directory: StringProperty(
         name="Folder",

@@ -78,12 +78,14 @@ def build_in_scene(folder: str, scene_uid: int) -> bool:
         if bpy.context.mode != "OBJECT":
             return False
         try:
-            # The second argument asks for the undo step, which calls from Python do not make.
-            answer = bpy.ops.da3.build_scene("EXEC_DEFAULT", True, folder=folder)
+            bpy.ops.da3.build_scene(folder=folder)
         except RuntimeError as error:
             _log.warning("%s", error)
             return False
-    return answer == {"FINISHED"}
+    # Operators called from Python make no undo step. Asking them to do so (the second positional
+    # argument) crashes 4.5 and 5.2 while the scene is overridden without a window.
+    bpy.ops.ed.undo_push(message="Build Scene")
+    return True
 
 
 def tag_panels() -> None:
@@ -101,8 +103,7 @@ def _find_place(scene: Scene) -> dict[str, Any]:
     windows = bpy.context.window_manager.windows
     window = next((w for w in windows if w.scene == scene), None)
     if window is None:
-        place = {"window": windows[0]} if windows else {}
-        return {**place, "scene": scene, "view_layer": scene.view_layers[0]}
+        return {"scene": scene, "view_layer": scene.view_layers[0]}
     place = {"window": window, "scene": scene, "view_layer": window.view_layer}
     area = next((a for a in window.screen.areas if a.type == "VIEW_3D"), None)
     if area is not None:

@@ -27,7 +27,7 @@ class DA3_OT_open_result(Operator):
         name="Results Folder",
         description="Folder to open; empty is that of the last run",
         subtype="DIR_PATH",
-        options={"SKIP_SAVE"},
+        options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
 
     def execute(self, _context: Context) -> set[str]:

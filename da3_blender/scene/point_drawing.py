@@ -79,39 +79,39 @@ def find_clouds(context: Context) -> Iterator[Object]:
             yield ob
 
 
-def draw_clouds(context: Context) -> int:
-    """Draw all visible clouds into the current 3D viewport.
+def draw_clouds(
+    clouds: list[Object],
+    projection: Any,  # mathutils.Matrix
+    view: Any,  # mathutils.Matrix
+    limit: int,
+) -> int:
+    """Draw clouds into the current frame buffer.
+
+    Args:
+        clouds: objects of ours.
+        projection: (4, 4) clip from view.
+        view: (4, 4) view from world.
+        limit: most points to draw, shared by the clouds.
 
     Returns:
         The number of points that were drawn.
     """
-    settings = getattr(context.scene, names.SCENE_SETTINGS)
-    space, region = context.space_data, context.region_data
-    if not settings.draw_points or space.shading.type not in _SHADINGS:
-        return 0
-    clouds = list(find_clouds(context))
-    if len(_buffers.batches) > len(clouds):
-        _forget_unused()
-    if not clouds:
-        return 0
     if _buffers.shader is None:
         _buffers.shader = make_point_shader()
-    limit = max(1, settings.draw_limit // len(clouds))
     height_px = gpu.state.viewport_get()[3]
-    drawn = 0
+    share = max(1, limit // max(1, len(clouds)))
     gpu.state.depth_test_set("LESS_EQUAL")
     gpu.state.depth_mask_set(True)
     gpu.state.blend_set("NONE")
     gpu.state.program_point_size_set(True)
-    for ob in clouds:
-        drawn += _draw_cloud(ob, region.window_matrix, region.view_matrix, height_px, limit)
+    drawn = sum(_draw_cloud(ob, projection, view, height_px, share) for ob in clouds)
     gpu.state.program_point_size_set(False)
     gpu.state.depth_mask_set(False)
     gpu.state.depth_test_set("NONE")
     return drawn
 
 
-def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:
+def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:  # noqa: ANN401 - matrices
     count, batch = _get_batch(ob.data, limit)
     if batch is None:
         return 0
@@ -153,7 +153,7 @@ def forget_batches() -> None:
     _buffers.batches.clear()
 
 
-def _forget_unused() -> None:
+def forget_unused() -> None:
     """Drop the buffers of clouds that no object uses any more."""
     used = {
         data.session_uid
@@ -171,7 +171,16 @@ def count_batches() -> int:
 
 
 def _draw() -> None:
-    draw_clouds(bpy.context)
+    context = bpy.context
+    settings = getattr(context.scene, names.SCENE_SETTINGS)
+    if not settings.draw_points or context.space_data.shading.type not in _SHADINGS:
+        return
+    clouds = list(find_clouds(context))
+    if len(_buffers.batches) > len(clouds):
+        forget_unused()
+    if clouds:
+        region = context.region_data
+        draw_clouds(clouds, region.window_matrix, region.view_matrix, settings.draw_limit)
 
 
 @bpy.app.handlers.persistent

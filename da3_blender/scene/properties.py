@@ -60,6 +60,7 @@ class SceneSettings(PropertyGroup):
             "Empty: da3_results beside the saved .blend"
         ),
         subtype="DIR_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
     input_kind: EnumProperty(
         name="Input Is", description="How to read the input", items=choices.INPUT_KIND
@@ -96,6 +97,7 @@ class SceneSettings(PropertyGroup):
         name="Weights",
         description="File or folder with the model's weights; empty looks where they are kept",
         subtype="FILE_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
     )
     process_resolution: IntProperty(
         name="Resolution",

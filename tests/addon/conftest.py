@@ -67,3 +67,21 @@ def build(extension):
         )
 
     return build_folder
+
+
+@pytest.fixture
+def engine(extension, tmp_path):
+    """Set an engine whose pipeline is in serve_results.py; return the executable's path."""
+    if sys.platform == "win32":
+        pytest.skip("the engine of these tests is a shell script")
+    import bpy
+
+    script = Path(__file__).with_name("serve_results.py")
+    program = tmp_path / "engine.sh"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P "{script}"\n', encoding="utf-8")
+    program.chmod(0o755)
+    preferences = bpy.context.preferences.addons[MODULE].preferences
+    preferences.engine_python = str(program)
+    yield program
+    extension("da3_blender.client.session").shut_down()
+    preferences.engine_python = ""

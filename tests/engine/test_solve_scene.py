@@ -168,18 +168,16 @@ def measure_errors(solution, truth):
 
 
 def test_the_scene_is_seen_where_the_cameras_project_it():
-    edge = np.array([[-1.2, 1.6, 7.0]])  # on the edge where the floor meets the back wall
+    edge = np.array([[-2.0, 1.6, 7.0]])  # on the edge where the floor meets the back wall
     K = np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
-    back_wall, floor = PLANES[:2]
-    hidden = (*floor[:1], 1e6, floor[2])
-    for pose in make_poses()[2:]:
+    for pose in make_poses():
         (pixel,), (depth,) = project(edge, K, pose)
         assert depth > 0
         column, row = int(pixel[0]), int(pixel[1])
         assert 20 < column < WIDTH - 20
         assert 20 < row < HEIGHT - 20
         full = render(pose, cast_rays())
-        wall_only = render(pose, cast_rays(), planes=[back_wall, hidden])
+        wall_only = render(pose, cast_rays(), planes=PLANES[:1])
         same = (full == wall_only).all(axis=-1)[row - 5 : row + 6, column]
         # Above the edge the wall is seen, below it something else; the edge may cut a pixel.
         assert same[:4].all()

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real worker process whose pipeline writes a small result, or fails, by the input's name.
+
+Runs in a sub-process of the tests in this folder.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from da3_blender.contract.errors import EngineError, ErrorCode
+from da3_blender.contract.progress import Progress
+from da3_blender.contract.result_folder import ResultWriter
+from da3_blender.contract.settings import RunSettings
+from da3_blender.worker.loop import serve
+
+
+class SmallPipeline:
+    """Two cameras and eight points."""
+
+    def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        progress.plan([("Solving", 1.0)])
+        progress.begin("Solving")
+        name = Path(settings.inputs[0]).stem
+        if "bad" in name:
+            raise EngineError(ErrorCode.INPUT_EMPTY, f"{name} has no photos.", "Add photos.")
+        while "endless" in name:
+            progress.report(0.5, "1 of 2 photos")
+            time.sleep(0.02)
+        progress.note("a note from the engine")
+        w2c = np.tile(np.eye(4), (2, 1, 1))
+        w2c[1, 0, 3] = -1
+        K = np.tile([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]], (2, 1, 1))
+        view = {"path": "", "width": 64, "height": 48, "frame": None, "photo": "none", "lens": 0}
+        writer = ResultWriter(Path(settings.output))
+        corners = np.array(np.meshgrid([-1, 1], [-1, 1], [4, 6]), np.float32).reshape(3, -1).T
+        for array, values in {
+            "w2c": w2c,
+            "K": K,
+            "points": corners,
+            "colours": np.full((8, 3), 99, np.uint8),
+            "confidence": np.ones(8, np.float32),
+            "point_view": np.zeros(8, np.int32),
+        }.items():
+            writer.save_array(array, values)
+        writer.finish(
+            {
+                "name": name,
+                "source": {"kind": "photos", "path": settings.inputs[0], "fps": None},
+                "solver": settings.cameras,
+                "views": [{"name": "a.jpg", **view}, {"name": "b.jpg", **view}],
+                "lost": [],
+                "notes": [],
+                "settings": settings.to_json(),
+            }
+        )
+        facts = {"views": 2, "cameras": 2, "points": 8, "solver": "test"}
+        return {"folder": settings.output, **facts}
+
+    def abandon(self) -> None:
+        """Nothing lies about."""
+
+
+if __name__ == "__main__":
+    serve(SmallPipeline)
