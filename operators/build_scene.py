@@ -18,7 +18,7 @@ from ..da3_blender.scene.builder import build_scene
 from ..da3_blender.scene.properties import clear_failure
 from ..da3_blender.scene.settings_from_scene import make_build_options
 from .failures import report_failure
-from .view_framing import frame_collection
+from .view_framing import frame_result
 
 
 class DA3_OT_build_scene(Operator):
@@ -68,7 +68,7 @@ class DA3_OT_build_scene(Operator):
         except EngineError as error:
             return report_failure(self, context, error)
         if getattr(context.scene, names.SCENE_SETTINGS).frame_view:
-            frame_collection(context, report.collection)
+            frame_result(context, report.centre, report.size)
         for note in report.notes:
             self.report({"INFO"}, note)
         self.report(

@@ -7,42 +7,33 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import bpy
-
-from ..da3_blender.contract import names
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from bpy.types import Context
 
+# With Blender's usual lens the whole box is in view from here.
+_DISTANCE_PER_SIZE: Final = 1.1
 
-def frame_collection(context: Context, name: str) -> bool:
-    """Frame the points (or the cameras, if there are none) of a collection in the 3D view.
 
-    The selection stays. Views that look through a camera are left alone.
+def frame_result(context: Context, centre: tuple[float, float, float], size: float) -> bool:
+    """Turn the 3D view to a place; views that look through a camera are left alone.
+
+    Blender's own View Selected goes by the bounding box, and a cloud has outliers.
+
+    Args:
+        context: its area is turned, if it is a 3D view.
+        centre: Blender's world.
+        size: diagonal of what is to be seen, scene units.
 
     Returns:
         Whether there was a view to turn.
     """
-    space, area = context.space_data, context.area
-    if area is None or area.type != "VIEW_3D" or context.region is None:
+    if context.area is None or context.area.type != "VIEW_3D":
         return False
-    if space.region_3d.view_perspective == "CAMERA":
+    view = context.space_data.region_3d
+    if view.view_perspective == "CAMERA":
         return False
-    objects = bpy.data.collections[name].all_objects
-    clouds = [ob for ob in objects if ob.get(names.PROP_ROLE) == names.ROLE_POINTS]
-    region = next(r for r in area.regions if r.type == "WINDOW")
-    selected = list(context.selected_objects)
-    for ob in selected:
-        ob.select_set(False)
-    shown = clouds or list(objects)
-    for ob in shown:
-        ob.select_set(True)
-    with context.temp_override(area=area, region=region):
-        bpy.ops.view3d.view_selected()
-    for ob in shown:
-        ob.select_set(False)
-    for ob in selected:
-        ob.select_set(True)
+    view.view_location = centre
+    view.view_distance = _DISTANCE_PER_SIZE * size
     return True

@@ -53,6 +53,8 @@ class BuildReport:
         frames: number of poses; more than `cameras` when one camera is animated.
         points: number of points.
         photos: number of poses that have a photo behind them.
+        centre: of cameras and points without outliers, Blender's world.
+        size: diagonal of the box around them, scene units.
         seconds: time it took.
         notes: sentences that the user should read.
     """
@@ -63,5 +65,7 @@ class BuildReport:
     frames: int
     points: int
     photos: int
+    centre: tuple[float, float, float]
+    size: float
     seconds: float
     notes: tuple[str, ...]

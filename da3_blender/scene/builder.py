@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 
 from ..contract import names
+from ..contract.cameras import to_blender_points
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import SourceKind
 from .build_options import CAMERA_MODES, POINT_DISPLAYS, BuildReport
@@ -72,6 +73,7 @@ def build_scene(context: Context, result: Result, options: BuildOptions) -> Buil
             f"There is not enough memory for {count} points.",
             f"Set Max Points below {max(1, count // 2)} and run again.",
         ) from error
+    x, y, z = to_blender_points(np.array(extent.centre)).tolist()
     report = BuildReport(
         collection=root.users_collection[0].name,
         root=root.name,
@@ -79,6 +81,8 @@ def build_scene(context: Context, result: Result, options: BuildOptions) -> Buil
         frames=len(reconstruction.views),
         points=len(reconstruction.points),
         photos=photos,
+        centre=(x, y, z),
+        size=extent.size,
         seconds=time.perf_counter() - began_s,
         notes=(*reconstruction.notes, *notes),
     )

@@ -32,12 +32,14 @@ _SMALLEST_RADIUS: Final = 0.00005
 class Extent(NamedTuple):
     """Lengths in scene units.
 
+    `centre`: of the box, OpenCV world.
     `size`: diagonal of the box around the middle 90 % of points and all cameras.
     `radius`: of one point, so that a dense cloud looks closed.
     `camera_size`: display size of a camera.
     `clip_start`, `clip_end`: for cameras.
     """
 
+    centre: tuple[float, float, float]
     size: float
     radius: float
     camera_size: float
@@ -58,7 +60,9 @@ def measure_extent(reconstruction: Reconstruction) -> Extent:
     size = float(np.linalg.norm(corners.max(axis=0) - corners.min(axis=0))) or 1.0
     spacing = _estimate_spacing(reconstruction.points)
     radius = np.clip(_RADIUS_PER_SPACING * spacing, _SMALLEST_RADIUS * size, _LARGEST_RADIUS * size)
+    x, y, z = (corners.max(axis=0) + corners.min(axis=0)) / 2
     return Extent(
+        centre=(float(x), float(y), float(z)),
         size=size,
         radius=float(radius),
         camera_size=_choose_camera_size(centres, size),
