@@ -7,7 +7,7 @@ without Blender.
 """
 
 
-def register():
+def register() -> None:
     """Add everything to Blender; a second call in a row starts afresh."""
     from . import operators, panels
     from .da3_blender import scene
@@ -19,7 +19,7 @@ def register():
     panels.register()
 
 
-def unregister():
+def unregister() -> None:
     """Remove everything, in reverse."""
     from . import operators, panels
     from .da3_blender import scene

@@ -27,7 +27,7 @@ class DA3_OT_build_scene(Operator):
     bl_idname = names.OP_BUILD_SCENE
     bl_label = "Build Scene"
     bl_description = "Make cameras, photos and points from a results folder in this scene"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender wants a set
 
     folder: StringProperty(
         name="Results Folder",

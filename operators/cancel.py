@@ -17,7 +17,7 @@ class DA3_OT_cancel(Operator):
     bl_idname = names.OP_CANCEL
     bl_label = "Cancel"
     bl_description = "Stop the run; the scene and the disk stay as they were"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender wants a set
 
     @classmethod
     def poll(cls, _context: Context) -> bool:

@@ -20,7 +20,7 @@ class DA3_OT_choose_files(Operator):
     bl_idname = names.OP_CHOOSE_FILES
     bl_label = "Choose Files"
     bl_description = "Choose single photos, or one video"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012 - Blender wants a set
 
     directory: StringProperty(
         name="Folder",

@@ -17,7 +17,7 @@ class DA3_OT_choose_folder(Operator):
     bl_idname = names.OP_CHOOSE_FOLDER
     bl_label = "Choose Folder"
     bl_description = "Choose the folder that holds the photos or the sequence"
-    bl_options = {"INTERNAL", "UNDO"}
+    bl_options = {"INTERNAL", "UNDO"}  # noqa: RUF012 - Blender wants a set
 
     directory: StringProperty(
         name="Folder",

@@ -22,7 +22,7 @@ class DA3_OT_copy_report(Operator):
         "Copy versions, settings and the end of the log to the clipboard, "
         "for an issue; your home folder and user name are masked"
     )
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender wants a set
 
     def execute(self, context: Context) -> set[str]:
         """Make the report and copy it."""

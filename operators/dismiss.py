@@ -18,7 +18,7 @@ class DA3_OT_dismiss(Operator):
     bl_idname = names.OP_DISMISS
     bl_label = "Dismiss"
     bl_description = "Close this message; the scene and the results folder stay"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender wants a set
 
     def execute(self, context: Context) -> set[str]:
         """Forget the failure and remember that the job was seen."""

@@ -21,7 +21,7 @@ class DA3_OT_look_through(Operator):
     bl_idname = names.OP_LOOK_THROUGH
     bl_label = "Look Through"
     bl_description = "View and render through this camera, at the size of its photo"
-    bl_options = {"REGISTER", "UNDO"}
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - Blender wants a set
 
     camera: StringProperty(
         name="Camera",

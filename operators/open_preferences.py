@@ -18,7 +18,7 @@ class DA3_OT_open_preferences(Operator):
     bl_idname = names.OP_OPEN_PREFERENCES
     bl_label = "Open Preferences"
     bl_description = "Set the engine, the weights and downloads in the preferences"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender wants a set
 
     def execute(self, _context: Context) -> set[str]:
         """Show the add-on's entry, unfolded."""

@@ -21,7 +21,7 @@ class DA3_OT_open_result(Operator):
     bl_idname = names.OP_OPEN_RESULT
     bl_label = "Open Results Folder"
     bl_description = "Show the results folder, with its photos, arrays and log"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL"}  # noqa: RUF012 - Blender wants a set
 
     folder: StringProperty(
         name="Results Folder",

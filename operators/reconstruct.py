@@ -12,7 +12,7 @@ from bpy.types import Context, Event, Operator
 from ..da3_blender.client.job import JobState
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
-from ..da3_blender.contract.errors import EngineError, ErrorCode
+from ..da3_blender.contract.errors import EngineError
 from ..da3_blender.scene.properties import clear_failure
 from ..da3_blender.scene.settings_from_scene import make_run_settings
 from .engine_access import connect, wait_for_job
@@ -30,7 +30,7 @@ class DA3_OT_reconstruct(Operator):
         "Find the cameras and points of the photos, and build them in this scene. "
         "Blender can be used while it runs"
     )
-    bl_options = {"REGISTER"}
+    bl_options = {"REGISTER"}  # noqa: RUF012 - Blender wants a set
 
     wait: BoolProperty(
         name="Wait",
@@ -63,19 +63,15 @@ class DA3_OT_reconstruct(Operator):
                 watch_job(job.id, context.scene)
                 return {"FINISHED"}
             wait_for_job(client, job, lambda _job: None)
-            if job.state is JobState.CANCELLED:
-                return {"CANCELLED"}
-            if job.error is not None:
-                raise job.error
-            if not build_in_scene(job.summary["folder"], context.scene.session_uid):
-                raise EngineError(
-                    ErrorCode.INTERNAL,
-                    f"The result in {job.summary['folder']} was not built.",
-                    "Go to object mode and use Build Scene.",
-                )
         except EngineError as error:
             return report_failure(self, context, error)
-        return {"FINISHED"}
+        if job.error is not None:
+            return report_failure(self, context, job.error)
+        if job.state is JobState.CANCELLED:
+            return {"CANCELLED"}
+        # The operator that builds has told what went wrong, if something did.
+        is_built = build_in_scene(job.summary["folder"], context.scene.session_uid)
+        return {"FINISHED"} if is_built else {"CANCELLED"}
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Start from the panel."""

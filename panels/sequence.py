@@ -24,7 +24,7 @@ class DA3_PT_sequence(Panel):
     bl_parent_id = "DA3_PT_main"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_options = {"DEFAULT_CLOSED"}
+    bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender wants a set
 
     def draw(self, context: Context) -> None:
         """Show range and step, grey where they have no meaning."""

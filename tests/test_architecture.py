@@ -31,7 +31,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (ENGINE | {"cli"}, {"numpy"}),
     "__main__": ({"cli"}, set()),
     "client": ({"client", "contract"}, set()),
-    "scene": ({"scene", "contract"}, {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"}),
+    "scene": (
+        {"scene", "contract"},
+        {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
+    ),
     "operators": ({"operators", "client", "scene", "contract"}, {"bpy", "bpy_extras", "mathutils"}),
     "panels": ({"panels", "client", "scene.properties", "contract"}, {"bpy"}),
 }

@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def find_builder() -> Path:
     """Return Blender's stand-alone extension tool inside the bpy wheel."""
-    import bpy  # noqa: F401 - makes bl_pkg importable
     import bl_pkg
+    import bpy  # noqa: F401 - makes bl_pkg importable
 
     return Path(bl_pkg.__file__).parent / "cli" / "blender_ext.py"
 

@@ -72,6 +72,7 @@ def print_summary(folder: Path, photos: Path) -> None:
     """Say what was found, and how far it is from the truth where that is known."""
     import numpy as np
     from compare_cameras import compare_cameras
+
     from da3_blender.contract.result_folder import load_result
 
     result = load_result(folder)

@@ -19,7 +19,14 @@ import numpy as np
 from bpy_extras.object_utils import world_to_camera_view
 from courtyard.exr import read_exr
 from courtyard.scene import SEED, build_courtyard
-from courtyard.walk import LENS_MM, add_camera, measure_extrinsics, measure_intrinsics, plan_walk, project_points
+from courtyard.walk import (
+    LENS_MM,
+    add_camera,
+    measure_extrinsics,
+    measure_intrinsics,
+    plan_walk,
+    project_points,
+)
 from mathutils import Vector
 from PIL import ExifTags, Image
 
@@ -36,15 +43,24 @@ NOTE = (
 def read_arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures and cameras.json")
-    parser.add_argument("--size", type=int, nargs=2, default=(1008, 672), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the pictures and cameras.json"
+    )
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(1008, 672), metavar=("WIDTH", "HEIGHT")
+    )
     parser.add_argument("--samples", type=int, default=28, help="Cycles samples a pixel")
     parser.add_argument("--views", type=int, default=14, help="number of pictures on the walk")
     parser.add_argument(
-        "--only", type=int, nargs="*", help="numbers of the views to render, for a quick look; all by default"
+        "--only",
+        type=int,
+        nargs="*",
+        help="numbers of the views to render, for a quick look; all by default",
     )
     parser.add_argument(
-        "--depth", action="store_true", help="also write depth_NN.npy: float32 metres along the optical axis"
+        "--depth",
+        action="store_true",
+        help="also write depth_NN.npy: float32 metres along the optical axis",
     )
     return parser.parse_args()
 
@@ -57,7 +73,12 @@ def set_up_render(scene: bpy.types.Scene, width: int, height: int, samples: int)
     cycles.use_adaptive_sampling = False
     cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
     cycles.denoising_input_passes, cycles.denoising_prefilter = "RGB_ALBEDO_NORMAL", "ACCURATE"
-    cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces, cycles.transmission_bounces = 3, 2, 1, 2
+    (
+        cycles.max_bounces,
+        cycles.diffuse_bounces,
+        cycles.glossy_bounces,
+        cycles.transmission_bounces,
+    ) = 3, 2, 1, 2
     cycles.sample_clamp_indirect = 4.0
     cycles.pixel_filter_type, cycles.filter_width = "BLACKMAN_HARRIS", 1.15
     render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
@@ -82,7 +103,11 @@ def choose_exr(scene: bpy.types.Scene) -> None:
     settings = scene.render.image_settings
     if hasattr(settings, "media_type"):  # Blender 5.0 and later
         settings.media_type = "MULTI_LAYER_IMAGE"
-    settings.file_format, settings.color_depth, settings.exr_codec = "OPEN_EXR_MULTILAYER", "32", "NONE"
+    settings.file_format, settings.color_depth, settings.exr_codec = (
+        "OPEN_EXR_MULTILAYER",
+        "32",
+        "NONE",
+    )
     scene.view_layers[0].use_pass_z = True
 
 
@@ -94,7 +119,9 @@ def render_photo(scene: bpy.types.Scene, target: Path) -> None:
         bpy.ops.render.render(write_still=True)
         with Image.open(scene.render.filepath) as picture:
             photo = picture.convert("RGB")
-    photo.save(target, quality=JPEG_QUALITY, optimize=True, progressive=True, exif=make_exif(photo.size))
+    photo.save(
+        target, quality=JPEG_QUALITY, optimize=True, progressive=True, exif=make_exif(photo.size)
+    )
 
 
 def make_exif(size: tuple[int, int]) -> Image.Exif:
@@ -125,10 +152,14 @@ def render_depth(scene: bpy.types.Scene, target: Path) -> None:
 
 
 def check_camera(scene: bpy.types.Scene, K: Array, w2c: Array) -> float:
-    """Compare K and w2c with Blender's own projection of a few points; give the largest error in pixels."""
-    points = np.array([[x, y, z] for x in (-2.5, 0.0, 1.5) for y in (0.0, 2.9) for z in (0.0, 1.0, 2.5)])
+    """Compare K and w2c with Blender's own projection; give the largest error in pixels."""
+    points = np.array(
+        [[x, y, z] for x in (-2.5, 0.0, 1.5) for y in (0.0, 2.9) for z in (0.0, 1.0, 2.5)]
+    )
     size = np.array([scene.render.resolution_x, scene.render.resolution_y])
-    seen = np.array([world_to_camera_view(scene, scene.camera, Vector(point))[:2] for point in points])
+    seen = np.array(
+        [world_to_camera_view(scene, scene.camera, Vector(point))[:2] for point in points]
+    )
     expected = np.stack([seen[:, 0], 1 - seen[:, 1]], axis=1) * size
     return float(np.abs(expected - project_points(points, K, w2c)).max())
 
@@ -161,10 +192,20 @@ def main() -> None:
         render_photo(scene, arguments.out / name)
         if arguments.depth:
             render_depth(scene, arguments.out / f"depth_{number:02d}.npy")
-        LOG.info("%s after %.0f s, cameras agree to %.5f px", name, time.perf_counter() - started, error)
-    cameras = {"note": NOTE, "unit": "m", "axes": "OpenCV, world-to-camera", "width": width, "height": height}
+        LOG.info(
+            "%s after %.0f s, cameras agree to %.5f px", name, time.perf_counter() - started, error
+        )
+    cameras = {
+        "note": NOTE,
+        "unit": "m",
+        "axes": "OpenCV, world-to-camera",
+        "width": width,
+        "height": height,
+    }
     cameras |= {"images": images, "scene_diagonal": SCENE_DIAGONAL_M}
-    (arguments.out / "cameras.json").write_text(json.dumps(cameras, indent=1) + "\n", encoding="utf-8")
+    (arguments.out / "cameras.json").write_text(
+        json.dumps(cameras, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -49,8 +49,7 @@ def run(environment: str, paths: list[str], extra: list[str]) -> tuple[bool, dic
             errors="replace",
         )
         last = ""
-        assert process.stdout is not None
-        for line in process.stdout:
+        for line in process.stdout or ():
             sys.stdout.write(line)
             sys.stdout.flush()
             last = line if line.strip() else last

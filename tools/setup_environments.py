@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import glob
 import hashlib
 import os
 import shutil
@@ -117,8 +116,8 @@ def ensure_system_libraries() -> None:
             ctypes.CDLL(library)
         except OSError:
             missing.append(package)
-    driver_folders = ("/usr/lib/*/dri", "/usr/lib64/dri", "/usr/lib/dri")
-    if not any(glob.glob(f"{folder}/*swrast*") for folder in driver_folders):
+    drivers = ("lib/*/dri/*swrast*", "lib64/dri/*swrast*", "lib/dri/*swrast*")
+    if not any(any(Path("/usr").glob(pattern)) for pattern in drivers):
         missing.append(MESA_DRIVERS)
     if missing:
         install_system_packages(missing, "Blender needs system libraries that are missing here.")
@@ -127,7 +126,9 @@ def ensure_system_libraries() -> None:
 def make_venv(python: Path, folder: Path) -> None:
     """Make an empty virtual environment with pip."""
     shutil.rmtree(folder, ignore_errors=True)
-    probe = subprocess.run([python, "-c", "import ensurepip, venv"], check=False, capture_output=True)
+    probe = subprocess.run(
+        [python, "-c", "import ensurepip, venv"], check=False, capture_output=True
+    )
     if probe.returncode != 0:  # Debian's python3 comes without
         install_system_packages(["python3-venv"], "Python's venv module is missing.")
     subprocess.run([python, "-m", "venv", folder], check=True)

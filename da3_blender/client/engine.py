@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..contract import protocol
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.masking import mask_private
 from .deaths import explain_death, explain_failed_start, explain_launch_error
 from .job import Job, JobState
 from .leftovers import list_missing_parents, remove_leftovers
-from ..contract.masking import mask_private
 from .process import WorkerProcess
 
 if TYPE_CHECKING:

@@ -60,10 +60,10 @@ class Job:
     fraction: float = 0.0
     detail: str = ""
     remaining_s: float | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list[str])
     summary: dict[str, Any] | None = None
     error: EngineError | None = None
-    log_tail: list[str] = field(default_factory=list)
+    log_tail: list[str] = field(default_factory=list[str])
     began_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
 

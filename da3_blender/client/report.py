@@ -10,8 +10,8 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING
 
-from ..contract.protocol import PROTOCOL, VERSION
 from ..contract.masking import mask_private
+from ..contract.protocol import PROTOCOL, VERSION
 
 if TYPE_CHECKING:
     from .job import Job

@@ -149,8 +149,8 @@ def make_square_pixels(K: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         (..., 3, 3) float64, pixels.
     """
-    K = np.array(K, dtype=np.float64)
-    focal = np.sqrt(K[..., 0, 0] * K[..., 1, 1])
-    K[..., 0, 0] = focal
-    K[..., 1, 1] = focal
-    return K
+    square = np.array(K, dtype=np.float64)
+    focal = np.sqrt(square[..., 0, 0] * square[..., 1, 1])
+    square[..., 0, 0] = focal
+    square[..., 1, 1] = focal
+    return square

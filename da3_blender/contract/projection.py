@@ -38,8 +38,9 @@ def unproject(
         message = f"{len(depth)} depth maps, {len(K)} intrinsics and {len(w2c)} extrinsics"
         raise ValueError(message)
     count, height, width = depth.shape
-    x, y = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)  # pixel centres
-    grid = np.stack([x, y, np.ones((height, width))], axis=-1)  # (H, W, 3)
+    grid = np.ones((height, width, 3))
+    grid[..., 0] = np.arange(width) + 0.5  # pixel centres
+    grid[..., 1] = np.arange(height)[:, None] + 0.5
     world = np.empty((count, height, width, 3), np.float32)
     c2w = invert_rigid(w2c)
     for view in range(count):

@@ -12,7 +12,7 @@ client -> worker: `run`, `cancel`, `quit`. EOF on the worker's stdin ends it at 
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import Any, Final, cast
 
 PROTOCOL: Final = 1
 VERSION: Final = "0.1.0"
@@ -45,8 +45,9 @@ def decode(line: str) -> dict[str, Any]:
     if len(line) > MAX_LINE_BYTES:
         message = f"a message of {len(line)} bytes is too long"
         raise ValueError(message)
-    message = json.loads(line)
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+    content = json.loads(line)
+    message = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    if not isinstance(message.get("type"), str):
         text = "not a message"
         raise ValueError(text)  # noqa: TRY004 - a bad value from outside, not a wrong call
     return message

@@ -15,8 +15,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -24,7 +23,8 @@ from .errors import EngineError, ErrorCode
 from .names import LOG_FILE, MANIFEST, PHOTOS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -45,7 +45,7 @@ ARRAYS: Final = {
 
 
 @contextmanager
-def translate_disk_errors(path: Path) -> Iterator[None]:
+def translate_disk_errors(path: Path) -> Generator[None]:
     """Turn OSErrors of writing into sentences.
 
     Raises:
@@ -165,7 +165,7 @@ def is_result(folder: Path) -> bool:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(content, dict) and content.get("kind") == KIND
+    return isinstance(content, dict) and cast("dict[str, Any]", content).get("kind") == KIND
 
 
 @dataclass(frozen=True)
@@ -229,13 +229,16 @@ def load_result(folder: Path) -> Result:
         EngineError: RESULT_BROKEN; no or damaged manifest, or another format version.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _broken(folder, f"{MANIFEST} is missing or damaged") from error
-    if not isinstance(manifest, dict) or manifest.get("kind") != KIND:
+    manifest = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+    if manifest.get("kind") != KIND:
         raise _broken(folder, f"{MANIFEST} is not that of a reconstruction")
     if manifest.get("format") != FORMAT:
-        raise _broken(folder, f"its format is {manifest.get('format')}, this version reads {FORMAT}")
+        raise _broken(
+            folder, f"its format is {manifest.get('format')}, this version reads {FORMAT}"
+        )
     if not isinstance(manifest.get("views"), list) or not isinstance(manifest.get("arrays"), dict):
         raise _broken(folder, f"{MANIFEST} has no views")
     return Result(folder, manifest)

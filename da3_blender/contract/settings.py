@@ -128,7 +128,9 @@ class RunSettings:
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
-                found.append(f"The setting {name} is {value!r}; choose one of {', '.join(allowed)}.")
+                found.append(
+                    f"The setting {name} is {value!r}; choose one of {', '.join(allowed)}."
+                )
         for name, (smallest, largest) in _LIMITS.items():
             value = getattr(self, name)
             if not smallest <= value <= largest:
@@ -175,7 +177,8 @@ class RunSettings:
                 "Use the same version of the extension and its engine.",
             )
         try:
-            settings = cls(**(data | {"inputs": tuple(str(p) for p in data["inputs"])}))
+            values: dict[str, Any] = {**data, "inputs": tuple(str(p) for p in data["inputs"])}
+            settings = cls(**values)
             settings.problems()  # compares numbers, so a wrong type shows here
         except (KeyError, TypeError) as error:
             raise EngineError(

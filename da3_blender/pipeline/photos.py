@@ -51,7 +51,9 @@ class PinholePhotos:
         self._names = name_copies([source.views[i] for i in indices])
         self.indices = list(indices)
         self.files = [
-            f"{PHOTOS_FOLDER}/{self._names[position]}" if self._is_copied(i) else source.views[i].path
+            f"{PHOTOS_FOLDER}/{self._names[position]}"
+            if self._is_copied(i)
+            else source.views[i].path
             for position, i in enumerate(indices)
         ]
 

@@ -81,7 +81,9 @@ def fuse_depth(
     K, w2c = cameras
     valid = np.isfinite(depth) & (depth > 0)
     threshold = (
-        np.percentile(confidence[valid], drop_percent) if valid.any() and drop_percent > 0 else -np.inf
+        np.percentile(confidence[valid], drop_percent)
+        if valid.any() and drop_percent > 0
+        else -np.inf
     )
     parts = []
     for view in range(len(depth)):

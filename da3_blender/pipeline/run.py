@@ -11,7 +11,7 @@ import logging
 import shutil
 import time
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -131,12 +131,11 @@ class Pipeline:
         indices = outcome.indices if outcome else list(range(len(source.views)))
         lenses = outcome.lens_per_camera() if outcome else [None] * len(indices)
         photos = PinholePhotos(source, indices, lenses, writer.work)
-        if choice.checkpoint is None:
-            assert outcome is not None  # choose_solver never offers neither
-            photos.save_copies(progress)
-        else:
+        if choice.checkpoint is not None:
             network = self._networks.get(choice.checkpoint, settings, progress)
             outcome = predict_dense(network, photos, source, settings, progress, outcome)
+        else:
+            photos.save_copies(progress)
         outcome = outcome.replace(photos=photos.files, solver=choice.title)
         world = orient_world(
             outcome.w2c, outcome.cloud.positions, settings.world_up, is_metric=outcome.is_metric
@@ -194,7 +193,7 @@ def _make_manifest(
     used = set(outcome.indices)
     return {
         "version": VERSION,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": name_input(settings),
         "source": {
             "kind": source.kind.value,

@@ -144,10 +144,11 @@ def _note_changing_aspect(reconstruction: Reconstruction) -> list[str]:
     error = float(np.abs(ratios / ratios[0] - 1).max())
     if error < _SAME_ASPECT:
         return []
-    return [
+    note = (
         f"The pixel aspect changes by {100 * error:.2g} % over the frames; "
         "Blender shows that of the first frame. Square pixels avoid this."
-    ]
+    )
+    return [note]
 
 
 def _set_up_scene(
@@ -178,9 +179,9 @@ def _select_only(context: Context, root: Object) -> None:
     layer = context.view_layer
     layer.update()  # the layer learns of new objects only now
     for ob in list(layer.objects.selected):
-        ob.select_set(False, view_layer=layer)
+        ob.select_set(state=False, view_layer=layer)
     # A collection that is excluded from the view layer hides its children from it.
     if root.name in layer.objects:
-        root.select_set(True, view_layer=layer)
+        root.select_set(state=True, view_layer=layer)
         layer.objects.active = root
     layer.update()

@@ -36,7 +36,7 @@ def _find_identifier(group: GeometryNodeTree, name: str) -> str | None:
     return None
 
 
-def set_modifier_input(modifier: NodesModifier, name: str, value: Any) -> None:
+def set_modifier_input(modifier: NodesModifier, name: str, value: Any) -> None:  # noqa: ANN401 - any socket
     """Set an input of a Geometry Nodes modifier by the name that the user reads.
 
     Raises:
@@ -52,7 +52,7 @@ def set_modifier_input(modifier: NodesModifier, name: str, value: Any) -> None:
         modifier[identifier] = value
 
 
-def get_modifier_input(modifier: NodesModifier, name: str, default: Any) -> Any:
+def get_modifier_input(modifier: NodesModifier, name: str, default: Any) -> Any:  # noqa: ANN401 - any socket
     """Read an input of a Geometry Nodes modifier, or the default where there is none."""
     identifier = _find_identifier(modifier.node_group, name) if modifier.node_group else None
     if identifier is None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .reconstruction import Reconstruction
 
 _SAMPLE: Final = 2048
+_PAIR: Final = 2  # a single point has no neighbour
 # Neighbours of random points on a surface lie at about half the pitch of a regular grid of the
 # same density, and discs close such a grid at 0.7 pitches: 1.4 neighbour distances.
 _RADIUS_PER_SPACING: Final = 1.4
@@ -90,7 +91,7 @@ def _measure_neighbours(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def _estimate_spacing(points: NDArray[np.float32]) -> float:
     """Estimate the distance of neighbours where a cloud on surfaces is rather thin."""
     sample = _take_sample(points, _SAMPLE)
-    if len(sample) < 2:
+    if len(sample) < _PAIR:
         return 0.0
     # On a surface the distance falls with the square root of the density.
     typical = np.percentile(_measure_neighbours(sample), _THIN_PERCENTILE)
@@ -99,7 +100,7 @@ def _estimate_spacing(points: NDArray[np.float32]) -> float:
 
 def _choose_camera_size(centres: NDArray[np.float64], size: float) -> float:
     largest = 0.06 * size
-    if len(centres) < 2:
+    if len(centres) < _PAIR:
         return largest
     neighbours = _measure_neighbours(centres[:: max(1, len(centres) // _SAMPLE)])
     return float(np.clip(0.5 * np.median(neighbours), 0.01 * size, largest))

@@ -48,11 +48,15 @@ def summarise_input(path: str, files: Sequence[str]) -> str:
     try:
         if place.is_file():
             return _describe_file(place.name)
-        if not place.is_dir():
-            return "There is no such file or folder"
         found = list(files) or _list_names(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return "There is no such file or folder"
     except OSError as error:
         return f"The folder cannot be read ({error.strerror or error})"
+    return _describe_names(found)
+
+
+def _describe_names(found: Sequence[str]) -> str:
     photos = sum(is_photo(name) for name in found)
     videos = sum(is_video(name) for name in found)
     if photos and videos:

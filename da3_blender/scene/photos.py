@@ -102,9 +102,7 @@ def show_moving(
     return len(views)
 
 
-def _hold_pictures(
-    user: ImageUser, frames: NDArray[np.integer], bag: ActionChannelbag
-) -> None:
+def _hold_pictures(user: ImageUser, frames: NDArray[np.integer], bag: ActionChannelbag) -> None:
     """Key the offset at every frame, so that each picture stays until the next one exists.
 
     A range of one frame with a constant offset would be simpler, but behind cameras Blender
@@ -114,7 +112,11 @@ def _hold_pictures(
     held = frames[np.searchsorted(frames, every, side="right") - 1]
     user.frame_offset = int(frames[0]) - 1
     add_curves(
-        bag, f"{user.path_from_id()}.frame_offset", every, held - every + user.frame_offset, "CONSTANT"
+        bag,
+        f"{user.path_from_id()}.frame_offset",
+        every,
+        held - every + user.frame_offset,
+        "CONSTANT",
     )
 
 

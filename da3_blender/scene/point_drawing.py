@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bpy.types import Context, Depsgraph, Mesh, Object, PointCloud, Scene
+    from mathutils import Matrix
 
 _SMALLEST_PX: Final = 2.0
 _SHADINGS: Final = ("SOLID", "WIREFRAME")
@@ -81,8 +82,8 @@ def find_clouds(context: Context) -> Iterator[Object]:
 
 def draw_clouds(
     clouds: list[Object],
-    projection: Any,  # mathutils.Matrix
-    view: Any,  # mathutils.Matrix
+    projection: Matrix,
+    view: Matrix,
     limit: int,
 ) -> int:
     """Draw clouds into the current frame buffer.
@@ -101,17 +102,17 @@ def draw_clouds(
     height_px = gpu.state.viewport_get()[3]
     share = max(1, limit // max(1, len(clouds)))
     gpu.state.depth_test_set("LESS_EQUAL")
-    gpu.state.depth_mask_set(True)
+    gpu.state.depth_mask_set(True)  # noqa: FBT003 - C function
     gpu.state.blend_set("NONE")
-    gpu.state.program_point_size_set(True)
+    gpu.state.program_point_size_set(True)  # noqa: FBT003
     drawn = sum(_draw_cloud(ob, projection, view, height_px, share) for ob in clouds)
-    gpu.state.program_point_size_set(False)
-    gpu.state.depth_mask_set(False)
+    gpu.state.program_point_size_set(False)  # noqa: FBT003
+    gpu.state.depth_mask_set(False)  # noqa: FBT003
     gpu.state.depth_test_set("NONE")
     return drawn
 
 
-def _draw_cloud(ob: Object, projection: Any, view: Any, height_px: int, limit: int) -> int:  # noqa: ANN401 - matrices
+def _draw_cloud(ob: Object, projection: Matrix, view: Matrix, height_px: int, limit: int) -> int:
     count, batch = _get_batch(ob.data, limit)
     if batch is None:
         return 0
@@ -195,7 +196,7 @@ def _on_change(_scene: Scene, depsgraph: Depsgraph) -> None:
 
 
 @bpy.app.handlers.persistent
-def _on_load(*_arguments: Any) -> None:
+def _on_load(*_arguments: object) -> None:
     forget_batches()
 
 

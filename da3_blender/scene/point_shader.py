@@ -8,13 +8,14 @@ OpenGL, Vulkan and Metal alike.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import gpu
 import numpy as np
 
 if TYPE_CHECKING:
     from gpu.types import GPUBatch, GPUShader
+    from mathutils import Matrix
     from numpy.typing import NDArray
 
 # One mat4 and two vec4: 96 bytes, below the 128 that every driver has for push constants.
@@ -94,7 +95,7 @@ def make_point_batch(
 
 
 def make_constants(
-    projection: Any,
+    projection: Matrix,
     height_px: int,
     radius: float,
     min_confidence: float,

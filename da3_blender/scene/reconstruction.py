@@ -112,7 +112,7 @@ def read_reconstruction(result: Result) -> Reconstruction:
     )
 
 
-def _read_view(result: Result, index: int, view: Any) -> PhotoView:
+def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN401 - from JSON
     try:
         width, height = int(view["width"]), int(view["height"])
         frame = view.get("frame")

@@ -85,7 +85,7 @@ class Rollback:
         objects = self._view_layer.objects
         for name in self._selected:
             if name in objects:
-                objects[name].select_set(True, view_layer=self._view_layer)
+                objects[name].select_set(state=True, view_layer=self._view_layer)
         objects.active = objects.get(self._active) if self._active else None
 
 

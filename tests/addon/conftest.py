@@ -29,7 +29,9 @@ def extension():
     bpy = pytest.importorskip("bpy")
     import addon_utils
 
-    repository = next(r for r in bpy.context.preferences.extensions.repos if r.module == "user_default")
+    repository = next(
+        r for r in bpy.context.preferences.extensions.repos if r.module == "user_default"
+    )
     folder = Path(repository.directory)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "da3_reconstruction").symlink_to(ROOT, target_is_directory=True)

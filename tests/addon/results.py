@@ -7,13 +7,15 @@ Runs in tests that have bpy; the photos are written by Blender itself.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 import numpy as np
 
 from da3_blender.contract.result_folder import ResultWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE = (64, 48)
 
@@ -35,9 +37,7 @@ def make_w2c(count: int, turns: float = 0.2) -> np.ndarray:
 def make_K(width: int, height: int, **changes: float) -> np.ndarray:  # noqa: N802
     """Return (3, 3) pixels: focal length 1.2 widths, centred, unless changed."""
     values = {"fx": 1.2 * width, "fy": 1.2 * width, "cx": width / 2, "cy": height / 2, **changes}
-    return np.array(
-        [[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1.0]]
-    )
+    return np.array([[values["fx"], 0, values["cx"]], [0, values["fy"], values["cy"]], [0, 0, 1.0]])
 
 
 def make_points(count: int, seed: int = 0) -> np.ndarray:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from da3_blender.contract.errors import EngineError, ErrorCode
-from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import ResultWriter
-from da3_blender.contract.settings import RunSettings
 from da3_blender.worker.loop import serve
+
+if TYPE_CHECKING:
+    from da3_blender.contract.progress import Progress
+    from da3_blender.contract.settings import RunSettings
 
 
 class SmallPipeline:

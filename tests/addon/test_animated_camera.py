@@ -172,8 +172,15 @@ def test_changing_pixel_aspect_is_told(scene, build, tmp_path):
 
 @pytest.mark.parametrize(
     ("fps", "expected"),
-    [(24, (24, 1)), (25, (25, 1)), (30000 / 1001, (30, 1.001)), (23.98, (24, 1.001))]
-    + [(59.94, (60, 1.001)), (12.5, (12, 0.96)), (0.5, (1, 2))],
+    [
+        (24, (24, 1)),
+        (25, (25, 1)),
+        (30000 / 1001, (30, 1.001)),
+        (23.98, (24, 1.001)),
+        (59.94, (60, 1.001)),
+        (12.5, (12, 0.96)),
+        (0.5, (1, 2)),
+    ],
 )
 def test_frame_rates_are_split_as_blender_does(extension, fps, expected):
     split = extension("da3_blender.scene.render_setup").split_fps

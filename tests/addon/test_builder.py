@@ -169,7 +169,7 @@ def test_one_undo_removes_everything(scene, extension, tmp_path):
     bpy.ops.ed.undo_push(message="Before")
     before = count_ids()
     size = (scene.render.resolution_x, scene.render.resolution_y)
-    assert bpy.ops.da3.build_scene("EXEC_DEFAULT", True, folder=str(folder)) == {"FINISHED"}
+    assert bpy.ops.da3.build_scene("EXEC_DEFAULT", True, folder=str(folder)) == {"FINISHED"}  # noqa: FBT003
     assert len(of_role("camera")) == 4
     bpy.ops.ed.undo()
     assert count_ids() == before
@@ -186,7 +186,7 @@ def test_a_failure_leaves_the_scene_as_it_was(scene, build, extension, tmp_path,
     cube = bpy.data.objects.new("mine", bpy.data.meshes.new("mine"))
     scene.collection.objects.link(cube)
     bpy.context.view_layer.objects.active = cube
-    cube.select_set(True)
+    cube.select_set(True)  # noqa: FBT003
     before, size = count_ids(), (scene.render.resolution_x, scene.render.resolution_y)
     builder = extension("da3_blender.scene.builder")
     original = getattr(builder, part)
@@ -208,8 +208,11 @@ def test_a_failure_leaves_the_scene_as_it_was(scene, build, extension, tmp_path,
 
 
 BROKEN = {
-    "no folder": (lambda folder: None, "manifest.json is missing"),
-    "K too short": (lambda folder: write_result(folder, [{}, {}], K=np.eye(3)[None]), "K has shape"),
+    "no folder": (lambda _folder: None, "manifest.json is missing"),
+    "K too short": (
+        lambda folder: write_result(folder, [{}, {}], K=np.eye(3)[None]),
+        "K has shape",
+    ),
     "camera not finite": (
         lambda folder: write_result(folder, [{}], w2c=np.full((1, 4, 4), np.nan)),
         "not finite",

@@ -20,8 +20,10 @@ def list_ours():
     kinds = (bpy.types.Operator, bpy.types.Panel, bpy.types.PropertyGroup)
     kinds += (bpy.types.AddonPreferences,)
     return {
-        cls.__name__ for kind in kinds for cls in kind.__subclasses__() if MODULE in cls.__module__
-        and cls.is_registered
+        cls.__name__
+        for kind in kinds
+        for cls in kind.__subclasses__()
+        if MODULE in cls.__module__ and cls.is_registered
     }
 
 

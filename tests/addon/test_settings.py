@@ -36,7 +36,9 @@ def test_defaults_are_those_of_the_contract(scene, make):
     for field in fields(contract.RunSettings):
         if field.name not in ("inputs", "output"):
             value = getattr(made, field.name)
-            expected = pytest.approx(field.default) if type(field.default) is float else field.default
+            expected = (
+                pytest.approx(field.default) if type(field.default) is float else field.default
+            )
             assert value == expected, field.name
 
 

@@ -45,7 +45,12 @@ def test_settings_name_what_cannot_work(change, word):
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"inputs": ["a"], "output": "b", "sharpness": 1}, {"inputs": ["a"], "output": "b", "seed": 0, "max_points": "many"}]
+    "data",
+    [
+        {},
+        {"inputs": ["a"], "output": "b", "sharpness": 1},
+        {"inputs": ["a"], "output": "b", "seed": 0, "max_points": "many"},
+    ],
 )
 def test_settings_of_another_version_are_refused(data):
     with pytest.raises(EngineError) as caught:
@@ -147,7 +152,10 @@ def test_a_full_disk_has_a_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "half a manifest", "other kind", "other format", "lost array", "cut array"])
+@pytest.mark.parametrize(
+    "damage",
+    ["no manifest", "half a manifest", "other kind", "other format", "lost array", "cut array"],
+)
 def test_damaged_results_are_refused(tmp_path, damage):
     folder = tmp_path / "result"
     writer = ResultWriter(folder)

@@ -30,7 +30,9 @@ def count_data() -> dict[str, int]:
 
 
 def find_ours(role):
-    return sorted((ob for ob in bpy.data.objects if ob.get("da3_role") == role), key=lambda o: o.name)
+    return sorted(
+        (ob for ob in bpy.data.objects if ob.get("da3_role") == role), key=lambda o: o.name
+    )
 
 
 def get_session():

@@ -134,8 +134,14 @@ class Bad:
 
         crc = struct.pack(">I", zlib.crc32(b"IHDR" + header))
         (tmp / "in" / "a.png").write_bytes(
-            b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + crc
-            + struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+            b"\x89PNG\r\n\x1a\n"
+            + struct.pack(">I", 13)
+            + b"IHDR"
+            + header
+            + crc
+            + struct.pack(">I", 0)
+            + b"IEND"
+            + struct.pack(">I", zlib.crc32(b"IEND"))
         )
         return {}
 

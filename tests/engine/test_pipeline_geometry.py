@@ -55,7 +55,10 @@ def test_a_straight_dolly_falls_back_to_the_mean_up_vector():
 def test_a_spoiled_world_comes_back_upright_on_the_ground_and_in_size():
     rng = np.random.default_rng(1)
     points = np.concatenate(
-        [rng.uniform([-2, -1, -2], [2, 0, 2], (3000, 3)), rng.uniform([-1, 1, -1], [1, 9, 1], (20, 3))]
+        [
+            rng.uniform([-2, -1, -2], [2, 0, 2], (3000, 3)),
+            rng.uniform([-1, 1, -1], [1, 9, 1], (20, 3)),
+        ]
     )  # a block on the ground y = 0, and stray points below it
     w2c, seen = spoil(make_orbit(), points)
     world = orient_world(w2c, seen, "AVERAGE", is_metric=False)
@@ -137,7 +140,11 @@ def test_fused_points_lie_where_the_truth_is_and_carry_their_colour():
 def test_invalid_depth_makes_no_points():
     depth = np.array([[[0.0, -1.0, np.nan, np.inf, 2.0]]], np.float32)
     cloud = fuse_depth(
-        depth, np.ones_like(depth), np.zeros((1, 1, 5, 3), np.uint8), (np.eye(3)[None], np.eye(4)[None]), (0.0, 0.0, 10)
+        depth,
+        np.ones_like(depth),
+        np.zeros((1, 1, 5, 3), np.uint8),
+        (np.eye(3)[None], np.eye(4)[None]),
+        (0.0, 0.0, 10),
     )
     assert cloud.positions[:, 2].tolist() == [2.0]
 

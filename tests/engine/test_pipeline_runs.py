@@ -21,9 +21,9 @@ from da3_blender.contract.progress import Progress
 from da3_blender.contract.projection import project, unproject
 from da3_blender.contract.result_folder import load_result
 from da3_blender.contract.settings import RunSettings
+from da3_blender.contract.views import View
 from da3_blender.pipeline import create_pipeline
 from da3_blender.pipeline.photos import name_copies
-from da3_blender.contract.views import View
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples" / "courtyard"
@@ -142,7 +142,12 @@ def test_progress_is_true_and_complete(colmap):
     assert fractions == sorted(fractions)
     assert fractions[-1] > 0.95
     stages = list(dict.fromkeys(stage for stage, *_ in colmap.reports))
-    assert stages[-4:] == ["Matching photos", "Placing cameras", "Preparing photos", "Writing the result"]
+    assert stages[-4:] == [
+        "Matching photos",
+        "Placing cameras",
+        "Preparing photos",
+        "Writing the result",
+    ]
 
 
 def check_points_lie_on_their_photos(run: Run):
@@ -192,7 +197,7 @@ def test_known_cameras_come_out_as_colmap_found_them(tmp_path, checkpoint, colma
     assert errors.count == 14
     assert errors.angle_worst < 0.2
     assert errors.position_worst < 0.5
-    assert run.K == pytest.approx(colmap.K, rel=2e-3)
+    assert pytest.approx(colmap.K, rel=2e-3) == run.K
     check_points_lie_on_their_photos(run)
 
 
@@ -239,7 +244,9 @@ def test_mixed_sizes_turned_photos_and_odd_paths(tmp_path):
                 exif[0x0112] = 6
                 turned.save(folder / f"hof {number}.jpg", exif=exif, quality=95)
             elif number == 4:
-                photo.resize((756, 504), Image.Resampling.LANCZOS).save(folder / f"hof {number}.png")
+                photo.resize((756, 504), Image.Resampling.LANCZOS).save(
+                    folder / f"hof {number}.png"
+                )
             else:
                 shutil.copy(path, folder / f"hof {number}.jpg")
     run = Run(tmp_path, [folder], cameras="COLMAP")
@@ -258,7 +265,13 @@ def test_copies_have_safe_unique_names():
         return View(name, f"/x/{name}", 10, 10, frame)
 
     names = name_copies(
-        [view("a.heic"), view("A.tif"), view('q?:"<>|.png'), view("clip.mp4#000120", 120), view("s.0007.exr", 7)]
+        [
+            view("a.heic"),
+            view("A.tif"),
+            view('q?:"<>|.png'),
+            view("clip.mp4#000120", 120),
+            view("s.0007.exr", 7),
+        ]
     )
     assert names == ["a.jpg", "A-2.jpg", "q_.jpg", "clip_000120.jpg", "s.0007_000007.jpg"]
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading of the uncompressed OpenEXR files that Blender writes; bpy itself gives no pixels of their passes.
+"""Reading of uncompressed OpenEXR files; bpy itself gives no pixels of their passes.
 
 Runs anywhere; numpy only.
 """
@@ -8,9 +8,12 @@ Runs anywhere; numpy only.
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Array = np.ndarray
 MAGIC = 20000630
@@ -68,7 +71,9 @@ def read_exr(path: Path) -> dict[str, Array]:
     if struct.unpack_from("<I", data)[0] != MAGIC:
         raise ValueError(f"not an OpenEXR file: {path}")
     parts, place = read_headers(data)
-    extra = 4 if struct.unpack_from("<I", data, 4)[0] & MULTIPART else 0  # each line then begins with its part's number
+    extra = (
+        4 if struct.unpack_from("<I", data, 4)[0] & MULTIPART else 0
+    )  # each line then begins with its part's number
     found: dict[str, Array] = {}
     for part in parts:
         if part["compression"] != b"\0":
@@ -80,7 +85,9 @@ def read_exr(path: Path) -> dict[str, Array]:
         for offset in np.frombuffer(data, "<u8", height, place):
             start = int(offset) + extra
             (line,) = struct.unpack_from("<i", data, start)
-            rows[line - top] = np.frombuffer(data, "<f4", len(names) * width, start + 8).reshape(len(names), width)
+            rows[line - top] = np.frombuffer(data, "<f4", len(names) * width, start + 8).reshape(
+                len(names), width
+            )
         place += 8 * height
         found.update((name, rows[:, number]) for number, name in enumerate(names))
     return found

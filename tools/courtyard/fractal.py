@@ -69,7 +69,9 @@ def parse_colours(*codes: str) -> Array:
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
-def pick_colours(rng: np.random.Generator, palette: Array, count: int, spread: float = 0.25) -> Array:
+def pick_colours(
+    rng: np.random.Generator, palette: Array, count: int, spread: float = 0.25
+) -> Array:
     """Draw colours between neighbours of a palette, each lighter or darker by chance.
 
     Args:

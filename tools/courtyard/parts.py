@@ -7,11 +7,13 @@ Runs under the bpy wheel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import bpy
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = np.ndarray
 
@@ -23,7 +25,7 @@ class Part(NamedTuple):
         points: (V, 3) float64, metres, Blender axes.
         quads: (F, 4) int64, corners counter-clockwise seen from outside.
         tint: (V, 3) float64, scene-linear base colour.
-        grain: (V, 3) float64, metres; where the surface's texture is looked up. The x axis is the grain of wood.
+        grain: (V, 3) float64, metres; where the texture is looked up, x along the grain of wood.
     """
 
     points: Array
@@ -33,7 +35,7 @@ class Part(NamedTuple):
 
 
 def make_part(points: Array, quads: Array, tint: Array, grain: Array | None = None) -> Part:
-    """Complete a part: one colour for all points if there is one, the points as grain if there is none."""
+    """Complete a part: one colour for all points if there is one, points as default grain."""
     colours = np.broadcast_to(np.asarray(tint, float), points.shape)
     return Part(points, quads, colours, points if grain is None else grain)
 
@@ -60,13 +62,15 @@ def make_turn(axis: str, angle: float) -> Array:
     return turn
 
 
-def place_part(part: Part, at: Sequence[float], turn: Array | None = None, size: float = 1.0) -> Part:
+def place_part(
+    part: Part, at: Sequence[float], turn: Array | None = None, size: float = 1.0
+) -> Part:
     """Scale, rotate ((3, 3), first) and move a part; its texture goes with it."""
     turn = np.eye(3) if turn is None else turn
     return part._replace(points=part.points @ turn.T * size + np.asarray(at, float))
 
 
-def grid_quads(rows: int, columns: int, is_closed: bool = False) -> Array:
+def grid_quads(rows: int, columns: int, *, is_closed: bool = False) -> Array:
     """Connect a grid of points, row by row; closed joins the last column to the first.
 
     Returns:
@@ -91,7 +95,9 @@ def add_object(name: str, part: Part, material: bpy.types.Material) -> bpy.types
     mesh.update(calc_edges=True)
     mesh.polygons.foreach_set("use_smooth", np.ones(len(part.quads), bool))
     tint = np.concatenate([part.tint, np.ones((len(part.tint), 1))], axis=1)
-    mesh.attributes.new("tint", "FLOAT_COLOR", "POINT").data.foreach_set("color", tint.astype(np.float32).ravel())
+    mesh.attributes.new("tint", "FLOAT_COLOR", "POINT").data.foreach_set(
+        "color", tint.astype(np.float32).ravel()
+    )
     grain = mesh.attributes.new("grain", "FLOAT_VECTOR", "POINT")
     grain.data.foreach_set("vector", part.grain.astype(np.float32).ravel())
     mesh.materials.append(material)

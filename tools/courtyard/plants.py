@@ -7,13 +7,16 @@ Runs under the bpy wheel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .fractal import parse_colours, pick_colours
 from .parts import Part, join_parts
 from .shapes import make_leaves, make_tube
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = np.ndarray
 IVY = parse_colours("4f7a2e", "3c6426", "78963c", "2f5224", "96a44a", "8a5a30")
@@ -28,13 +31,18 @@ STEM = parse_colours("5d4a34")[0]
 
 
 def aim_randomly(rng: np.random.Generator, count: int, lift: float = 0.0) -> Array:
-    """Give (count, 3) unit vectors, all directions alike for lift 0, more upright for larger ones."""
+    """Give (count, 3) unit vectors, in all directions for lift 0, more upright above."""
     aims = rng.normal(size=(count, 3)) + [0, 0, lift]
     return aims / np.linalg.norm(aims, axis=1, keepdims=True)
 
 
 def grow_bush(
-    rng: np.random.Generator, radius: float, count: int, palette: Array, leaf: float, width: float = 0.5
+    rng: np.random.Generator,
+    radius: float,
+    count: int,
+    palette: Array,
+    leaf: float,
+    width: float = 0.5,
 ) -> Part:
     """Grow a round plant upwards from the origin.
 
@@ -55,10 +63,14 @@ def grow_bush(
     along = aims + 0.7 * aim_randomly(rng, count) + [0, 0, -0.15]
     shade = 0.55 + 0.5 * np.linalg.norm(at, axis=1, keepdims=True) / radius
     tint = pick_colours(rng, palette, count) * shade
-    return make_leaves(at, along, aim_randomly(rng, count, 2.5), leaf * rng.uniform(0.6, 1.25, count), tint, width)
+    return make_leaves(
+        at, along, aim_randomly(rng, count, 2.5), leaf * rng.uniform(0.6, 1.25, count), tint, width
+    )
 
 
-def add_blossom(rng: np.random.Generator, radius: float, heads: int, palette: Array, petal: float) -> Part:
+def add_blossom(
+    rng: np.random.Generator, radius: float, heads: int, palette: Array, petal: float
+) -> Part:
     """Put round heads of petals onto a bush of the given radius in metres."""
     aims = aim_randomly(rng, heads, 1.4)
     centres = aims * radius * rng.uniform(0.95, 1.15, (heads, 1)) * [1, 1, 1.25]
@@ -68,26 +80,44 @@ def add_blossom(rng: np.random.Generator, radius: float, heads: int, palette: Ar
     at = np.repeat(centres, count, axis=0) + directions * petal * 0.9
     tint = pick_colours(rng, palette, heads * count, 0.15)
     return make_leaves(
-        at, directions + 0.4 * aim_randomly(rng, len(at)), directions, np.full(len(at), petal), tint, 0.85, 2
+        at,
+        directions + 0.4 * aim_randomly(rng, len(at)),
+        directions,
+        np.full(len(at), petal),
+        tint,
+        0.85,
+        2,
     )
 
 
-def grow_spikes(rng: np.random.Generator, radius: float, stems: int, height: float, palette: Array) -> Part:
+def grow_spikes(
+    rng: np.random.Generator, radius: float, stems: int, height: float, palette: Array
+) -> Part:
     """Grow upright stems with small flowers along their tops, for lavender."""
     feet = rng.normal(0, radius * 0.35, (stems, 3)) * [1, 1, 0]
     aims = aim_randomly(rng, stems, 4) + feet * 1.2
     per_stem = 34
     part = np.tile(np.linspace(0.0, 1, per_stem), stems)[:, None]
-    at = np.repeat(feet, per_stem, 0) + np.repeat(aims * rng.uniform(0.7, 1.1, (stems, 1)), per_stem, 0) * height * part
+    at = (
+        np.repeat(feet, per_stem, 0)
+        + np.repeat(aims * rng.uniform(0.7, 1.1, (stems, 1)), per_stem, 0) * height * part
+    )
     is_flower = part > 0.62
-    tint = np.where(is_flower, pick_colours(rng, palette, len(at)), pick_colours(rng, SAGE * 0.7, len(at)))
+    tint = np.where(
+        is_flower, pick_colours(rng, palette, len(at)), pick_colours(rng, SAGE * 0.7, len(at))
+    )
     along = aim_randomly(rng, len(at), 0.8)
     size = np.where(is_flower[:, 0], 0.026, 0.05) * rng.uniform(0.7, 1.2, len(at))
     return make_leaves(at, along, aim_randomly(rng, len(at), 1), size, tint, 0.4, 2)
 
 
 def climb_wall(
-    rng: np.random.Generator, start: Sequence[float], along: Array, facing: Array, shoots: int, height: float
+    rng: np.random.Generator,
+    start: Sequence[float],
+    along: Array,
+    facing: Array,
+    shoots: int,
+    height: float,
 ) -> dict[str, Part]:
     """Let ivy climb a wall.
 
@@ -113,7 +143,9 @@ def climb_wall(
         line = np.array(path)
         stems.append(make_tube(line + facing * 0.05, np.linspace(0.014, 0.004, len(line)), STEM, 6))
         near = np.repeat(line[2:], 6, axis=0)
-        off = along * rng.normal(0, 0.075, (len(near), 1)) + spread * rng.normal(0, 0.075, (len(near), 1))
+        off = along * rng.normal(0, 0.075, (len(near), 1)) + spread * rng.normal(
+            0, 0.075, (len(near), 1)
+        )
         at.append(near + off + facing * rng.uniform(0.05, 0.13, (len(near), 1)))
     places = np.concatenate(at)
     places[:, 2] = np.maximum(places[:, 2], 0.03)
@@ -136,14 +168,21 @@ def scatter_litter(rng: np.random.Generator, spots: Array) -> Part:
     at = np.concatenate([spots, rng.uniform(0.0, 0.02, (count, 1))], axis=1)
     along = aim_randomly(rng, count) * [1, 1, 0.15]
     return make_leaves(
-        at, along, aim_randomly(rng, count, 3), rng.uniform(0.04, 0.09, count), pick_colours(rng, FALLEN, count), 0.55
+        at,
+        along,
+        aim_randomly(rng, count, 3),
+        rng.uniform(0.04, 0.09, count),
+        pick_colours(rng, FALLEN, count),
+        0.55,
     )
 
 
 def grow_grass(rng: np.random.Generator, spots: Array, height: float = 0.13) -> Part:
     """Grow a tuft of blades at each spot; spots: (n, 2) float64, metres."""
     blades = 22
-    feet = np.repeat(np.concatenate([spots, np.full((len(spots), 1), -0.02)], axis=1), blades, axis=0)
+    feet = np.repeat(
+        np.concatenate([spots, np.full((len(spots), 1), -0.02)], axis=1), blades, axis=0
+    )
     feet = feet + rng.normal(0, 0.03, feet.shape) * [1, 1, 0]
     count = len(feet)
     along = aim_randomly(rng, count, 2.2)

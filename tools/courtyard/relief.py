@@ -7,13 +7,15 @@ Runs under the bpy wheel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .fractal import parse_colours, pick_colours, sample_noise, smooth_step
 from .parts import Part, grid_quads, make_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = np.ndarray
 LIMESTONE = parse_colours("d8c39a", "b79f78", "c9a87c", "a89a86", "e0d2b4", "8f8272", "bd8f68")
@@ -38,7 +40,7 @@ class Cells(NamedTuple):
 
 
 class Bond(NamedTuple):
-    """How a wall is laid: the ranges of course heights and stone lengths, and how crooked, all in metres."""
+    """How a wall is laid: ranges of course heights and stone lengths, and how crooked; metres."""
 
     course: tuple[float, float]
     length: tuple[float, float]
@@ -52,7 +54,9 @@ BRICKS = Bond((0.075, 0.088), (0.17, 0.26), 0.008, 0.013, (0.008, 0.024))
 WELL_STONES = Bond((0.13, 0.21), (0.18, 0.42), 0.02, 0.025, (0.015, 0.04))
 
 
-def lay_courses(rng: np.random.Generator, spots: Array, extent: tuple[float, float], bond: Bond) -> Cells:
+def lay_courses(
+    rng: np.random.Generator, spots: Array, extent: tuple[float, float], bond: Bond
+) -> Cells:
     """Divide a wall into stones.
 
     Args:
@@ -64,13 +68,23 @@ def lay_courses(rng: np.random.Generator, spots: Array, extent: tuple[float, flo
     Returns:
         The stone of each spot.
     """
-    bent = spots + bond.crooked * np.stack([sample_noise(spots, 0.35, 11), sample_noise(spots, 0.35, 23)], axis=1)
-    levels = np.cumsum(rng.uniform(*bond.course, int(extent[1] / bond.course[0]) + 3)) - 2 * bond.crooked - 0.05
+    bent = spots + bond.crooked * np.stack(
+        [sample_noise(spots, 0.35, 11), sample_noise(spots, 0.35, 23)], axis=1
+    )
+    levels = (
+        np.cumsum(rng.uniform(*bond.course, int(extent[1] / bond.course[0]) + 3))
+        - 2 * bond.crooked
+        - 0.05
+    )
     course = np.clip(np.searchsorted(levels, bent[:, 1]) - 1, 0, len(levels) - 2)
     index, inset = np.zeros(len(spots), np.int64), np.zeros(len(spots))
     started = 0
     for row in range(len(levels) - 1):
-        ends = np.cumsum(rng.uniform(*bond.length, int(extent[0] / bond.length[0]) + 4)) - bond.length[1] - 0.1
+        ends = (
+            np.cumsum(rng.uniform(*bond.length, int(extent[0] / bond.length[0]) + 4))
+            - bond.length[1]
+            - 0.1
+        )
         here = course == row
         stone = np.clip(np.searchsorted(ends, bent[here, 0]) - 1, 0, len(ends) - 2)
         beside = np.minimum(bent[here, 0] - ends[stone], ends[stone + 1] - bent[here, 0])
@@ -101,9 +115,9 @@ def shape_masonry(
     count = cells.index.max() + 1
     body = smooth_step(cells.inset, bond.joint * 0.3, bond.joint * 1.3)
     rough = sample_noise(spots, 0.11, 5, 4)
-    height = body * (rng.uniform(*bond.depth, count)[cells.index] + 0.25 * bond.joint * rough) + 0.003 * sample_noise(
-        spots, 0.03, 7, 2
-    )
+    height = body * (
+        rng.uniform(*bond.depth, count)[cells.index] + 0.25 * bond.joint * rough
+    ) + 0.003 * sample_noise(spots, 0.03, 7, 2)
     stone = pick_colours(rng, palette, count)[cells.index] * (1 + 0.22 * rough)[:, None]
     damp = smooth_step(0.5 - spots[:, 1] + 0.35 * sample_noise(spots, 0.5, 9), 0, 0.7)[:, None]
     bed = MORTAR * (1 + 0.3 * sample_noise(spots, 0.05, 13))[:, None]
@@ -112,7 +126,9 @@ def shape_masonry(
     return height, np.clip(colour, 0.01, 0.9)
 
 
-def cover_with_plaster(spots: Array, height: Array, colour: Array, seed: int, amount: float) -> tuple[Array, Array]:
+def cover_with_plaster(
+    spots: Array, height: Array, colour: Array, seed: int, amount: float
+) -> tuple[Array, Array]:
     """Lay old plaster over a wall, fallen off in places.
 
     Args:
@@ -190,7 +206,9 @@ def find_cobbles(rng: np.random.Generator, spots: Array, width: float) -> Cells:
     Returns:
         The cobble of each spot.
     """
-    bent = spots + 0.012 * np.stack([sample_noise(spots, 0.09, 31, 2), sample_noise(spots, 0.09, 37, 2)], axis=1)
+    bent = spots + 0.012 * np.stack(
+        [sample_noise(spots, 0.09, 31, 2), sample_noise(spots, 0.09, 37, 2)], axis=1
+    )
     low = np.floor(bent.min(axis=0) / width).astype(np.int64) - 2
     shape = np.floor(bent.max(axis=0) / width).astype(np.int64) - low + 3
     centres = (
@@ -199,7 +217,11 @@ def find_cobbles(rng: np.random.Generator, spots: Array, width: float) -> Cells:
         + rng.uniform(0.08, 0.92, (*shape, 2))
     )
     home = np.floor(bent / width).astype(np.int64) - low
-    nearest, second, index = np.full(len(spots), 9.0), np.full(len(spots), 9.0), np.zeros(len(spots), np.int64)
+    nearest, second, index = (
+        np.full(len(spots), 9.0),
+        np.full(len(spots), 9.0),
+        np.zeros(len(spots), np.int64),
+    )
     for offset in np.ndindex(5, 5):
         cell = home + np.array(offset) - 2
         distance = np.linalg.norm(centres[cell[:, 0], cell[:, 1]] * width - bent, axis=1)
@@ -210,7 +232,9 @@ def find_cobbles(rng: np.random.Generator, spots: Array, width: float) -> Cells:
     return Cells(index, (second - nearest) / 2)
 
 
-def make_ground(rng: np.random.Generator, low: tuple[float, float], high: tuple[float, float], step: float) -> Part:
+def make_ground(
+    rng: np.random.Generator, low: tuple[float, float], high: tuple[float, float], step: float
+) -> Part:
     """Pave a rectangle of the plane z = 0 with cobbles, moss and soil between them.
 
     Args:

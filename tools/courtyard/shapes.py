@@ -7,12 +7,15 @@ Runs under the bpy wheel.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .fractal import sample_noise
 from .parts import Part, grid_quads, make_part
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = np.ndarray
 FACES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
@@ -44,7 +47,9 @@ def make_block(
     points, quads = [], []
     for first, second, normal in FACES:
         lines = [
-            np.concatenate([[-half[i]], np.linspace(bevel - half[i], half[i] - bevel, steps), [half[i]]])
+            np.concatenate(
+                [[-half[i]], np.linspace(bevel - half[i], half[i] - bevel, steps), [half[i]]]
+            )
             for i in (first, second)
         ]
         for side in (-1, 1):
@@ -64,7 +69,12 @@ def make_block(
     dent = sample_noise(cube + offset, 0.12, 1, 2)[:, None]
     longest = int(np.argmax(size))
     grain = np.roll(cube, -longest, axis=1) + offset
-    return make_part(core + outward * (bevel + wear * dent), merged.reshape(-1)[np.concatenate(quads)], tint, grain)
+    return make_part(
+        core + outward * (bevel + wear * dent),
+        merged.reshape(-1)[np.concatenate(quads)],
+        tint,
+        grain,
+    )
 
 
 def turn_profile(profile: Array, segments: int, tint: Array) -> Part:
@@ -80,8 +90,12 @@ def turn_profile(profile: Array, segments: int, tint: Array) -> Part:
     """
     angle = np.arange(segments) / segments * 2 * np.pi
     radius, height = profile[:, :1], np.repeat(profile[:, 1:], segments, axis=1)
-    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=-1).reshape(-1, 3)
-    return make_part(points, grid_quads(len(profile), segments, is_closed=True), tint, np.roll(points, 1, axis=1))
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle), height], axis=-1).reshape(
+        -1, 3
+    )
+    return make_part(
+        points, grid_quads(len(profile), segments, is_closed=True), tint, np.roll(points, 1, axis=1)
+    )
 
 
 def make_tube(path: Array, radius: float | Array, tint: Array, segments: int = 10) -> Part:
@@ -109,13 +123,29 @@ def make_tube(path: Array, radius: float | Array, tint: Array, segments: int = 1
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     turns = np.broadcast_to(angle, (len(path), segments))
     grain = np.stack(
-        [np.repeat(length[:, None], segments, 1), reach[..., 0] * np.cos(turns), reach[..., 0] * np.sin(turns)], -1
+        [
+            np.repeat(length[:, None], segments, 1),
+            reach[..., 0] * np.cos(turns),
+            reach[..., 0] * np.sin(turns),
+        ],
+        -1,
     )
-    return make_part(points, grid_quads(len(path), segments, is_closed=True), tint, grain.reshape(-1, 3) + path[0])
+    return make_part(
+        points,
+        grid_quads(len(path), segments, is_closed=True),
+        tint,
+        grain.reshape(-1, 3) + path[0],
+    )
 
 
 def make_leaves(
-    at: Array, along: Array, facing: Array, size: Array, tint: Array, width: float = 0.5, rows: int = 4
+    at: Array,
+    along: Array,
+    facing: Array,
+    size: Array,
+    tint: Array,
+    width: float = 0.5,
+    rows: int = 4,
 ) -> Part:
     """Make one folded leaf at each place.
 

@@ -75,19 +75,26 @@ def add_noise(tree: bpy.types.NodeTree, where: Socket, scale: float, detail: flo
 
 
 def map_range(
-    tree: bpy.types.NodeTree, value: Socket, source: tuple[float, float], target: tuple[float, float]
+    tree: bpy.types.NodeTree,
+    value: Socket,
+    source: tuple[float, float],
+    target: tuple[float, float],
 ) -> Socket:
     """Map one range to another, clamped."""
     inputs = {0: value, 1: source[0], 2: source[1], 3: target[0], 4: target[1]}
     return add_node(tree, "ShaderNodeMapRange", inputs).outputs[0]
 
 
-def add_colour(tree: bpy.types.NodeTree, surface: Surface, where: Socket, coarse: Socket, fine: Socket) -> Socket:
+def add_colour(
+    tree: bpy.types.NodeTree, surface: Surface, where: Socket, coarse: Socket, fine: Socket
+) -> Socket:
     """Vary the mesh's tint by both patterns and stain it."""
     tint = add_node(tree, "ShaderNodeAttribute", {}, attribute_name="tint").outputs["Color"]
     for pattern, strength in ((coarse, surface.contrast), (fine, surface.speckle)):
         factor = map_range(tree, pattern, (0.28, 0.72), (1 - strength, 1 + strength))
-        tint = add_node(tree, "ShaderNodeVectorMath", {0: tint, 1: factor}, operation="MULTIPLY").outputs[0]
+        tint = add_node(
+            tree, "ShaderNodeVectorMath", {0: tint, 1: factor}, operation="MULTIPLY"
+        ).outputs[0]
     patches = add_noise(tree, where, 0.45, 6)
     edge = 0.72 - 0.45 * surface.stained
     mask = map_range(tree, patches, (edge, edge + 0.06), (0, 0.75))
@@ -102,17 +109,30 @@ def make_material(name: str, surface: Surface) -> bpy.types.Material:
     tree = material.node_tree
     tree.nodes.clear()
     grain = add_node(tree, "ShaderNodeAttribute", {}, attribute_name="grain").outputs["Vector"]
-    where = add_node(tree, "ShaderNodeVectorMath", {0: grain, 1: surface.stretch}, operation="MULTIPLY").outputs[0]
+    where = add_node(
+        tree, "ShaderNodeVectorMath", {0: grain, 1: surface.stretch}, operation="MULTIPLY"
+    ).outputs[0]
     coarse, fine = add_noise(tree, where, 1, 4), add_noise(tree, where, 9, 3)
     colour = add_colour(tree, surface, where, coarse, fine)
     both = add_node(tree, "ShaderNodeMath", {0: coarse, 1: fine}, operation="ADD").outputs[0]
-    bump = add_node(tree, "ShaderNodeBump", {"Height": both, "Distance": surface.bump, "Strength": 0.9}).outputs[0]
-    inputs = {"Base Color": colour, "Roughness": surface.roughness, "Metallic": surface.metallic, "Normal": bump}
+    bump = add_node(
+        tree, "ShaderNodeBump", {"Height": both, "Distance": surface.bump, "Strength": 0.9}
+    ).outputs[0]
+    inputs = {
+        "Base Color": colour,
+        "Roughness": surface.roughness,
+        "Metallic": surface.metallic,
+        "Normal": bump,
+    }
     inputs["Specular IOR Level"] = 0.3
     shader = add_node(tree, "ShaderNodeBsdfPrincipled", inputs).outputs[0]
     if surface.translucent > 0:
-        through = add_node(tree, "ShaderNodeBsdfTranslucent", {"Color": colour, "Normal": bump}).outputs[0]
-        shader = add_node(tree, "ShaderNodeMixShader", {0: surface.translucent, 1: shader, 2: through}).outputs[0]
+        through = add_node(
+            tree, "ShaderNodeBsdfTranslucent", {"Color": colour, "Normal": bump}
+        ).outputs[0]
+        shader = add_node(
+            tree, "ShaderNodeMixShader", {0: surface.translucent, 1: shader, 2: through}
+        ).outputs[0]
     add_node(tree, "ShaderNodeOutputMaterial", {"Surface": shader})
     return material
 

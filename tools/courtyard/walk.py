@@ -32,17 +32,25 @@ def plan_walk(views: int, seed: int) -> list[Matrix]:
     """
     rng = np.random.default_rng(seed)
     pitch = (LAST_DEGREES - FIRST_DEGREES) / max(views - 1, 1)
-    angle = np.radians(np.linspace(FIRST_DEGREES, LAST_DEGREES, views) + rng.uniform(-0.11, 0.11, views) * pitch)
+    angle = np.radians(
+        np.linspace(FIRST_DEGREES, LAST_DEGREES, views) + rng.uniform(-0.11, 0.11, views) * pitch
+    )
     part = np.linspace(0, 1, views)
     radius = 4.95 + 0.3 * np.sin(5.2 * part + 0.4) + rng.normal(0, 0.06, views)
     height = 1.72 + 0.42 * np.sin(7.0 * part + 0.5) + rng.normal(0, 0.05, views)
     places = []
     for one in range(views):
         eye = Vector(
-            (TARGET[0] + radius[one] * np.cos(angle[one]), TARGET[1] + radius[one] * np.sin(angle[one]), height[one])
+            (
+                TARGET[0] + radius[one] * np.cos(angle[one]),
+                TARGET[1] + radius[one] * np.sin(angle[one]),
+                height[one],
+            )
         )
         target = Vector(TARGET + rng.normal(0, 0.09, 3))
-        turn = (eye - target).to_track_quat("Z", "Y").to_matrix() @ Matrix.Rotation(rng.normal(0, 0.012), 3, "Z")
+        turn = (eye - target).to_track_quat("Z", "Y").to_matrix() @ Matrix.Rotation(
+            rng.normal(0, 0.012), 3, "Z"
+        )
         places.append(Matrix.Translation(eye) @ turn.to_4x4())
     return places
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
 from da3_blender.contract.errors import EngineError, ErrorCode
 from da3_blender.contract.projection import unproject
 from da3_blender.contract.result_folder import ResultWriter
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 VIEWS = 10
 SIZE = (480, 320)
+FLOOR_RADIUS = 3
 STAGES = (("Reading photos", 1.0), ("Finding cameras", 4.0), ("Making points", 2.0))
 # centre (OpenCV: y down), radius, colour
 BALLS = (
@@ -63,7 +65,7 @@ def trace(K: np.ndarray, w2c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = -eye[1] / rays[..., 1]
     floor = eye + depth[..., None] * rays
-    is_floor = (depth > 0) & (np.hypot(floor[..., 0], floor[..., 2]) < 3)
+    is_floor = (depth > 0) & (np.hypot(floor[..., 0], floor[..., 2]) < FLOOR_RADIUS)
     depth = np.where(is_floor, depth, np.inf)
     checks = (np.floor(floor[..., 0] * 2) + np.floor(floor[..., 2] * 2)) % 2
     colours = np.where(is_floor, 150 + 60 * checks, 205)[..., None] * np.array([1.0, 0.96, 0.9])

@@ -5,23 +5,29 @@
 Runs in a Blender with a window; `steps(ui)` is a generator, each `yield` gives Blender time.
 """
 
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import bpy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODULE = "bl_ext.user_default.da3_reconstruction"
 ENGINE = Path(__file__).with_name("demo_engine.py")
 PHOTOS = Path(bpy.app.tempdir)
+HALF_WAY = 0.4
 
 
-def job():
+def get_job() -> Any:  # noqa: ANN401 - the extension's own type
     """Return the job, as the panel sees it."""
-    import importlib
-
     return importlib.import_module(f"{MODULE}.da3_blender.client.session").current_job()
 
 
-def steps(ui):
+def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     """Walk through one failure and one success."""
     bpy.context.preferences.addons[MODULE].preferences.engine_python = str(ENGINE)
     bpy.data.objects.remove(bpy.data.objects["Cube"])
@@ -37,13 +43,13 @@ def steps(ui):
     yield 0.5
     with ui.context():
         bpy.ops.da3.reconstruct()
-    yield from ui.wait_for(lambda: job().is_over, timeout=30)
+    yield from ui.wait_for(lambda: get_job().is_over, timeout=30)
     yield 1
     ui.shot("panel-error")
     settings.input_path = str(PHOTOS / "balls")
     with ui.context():
         bpy.ops.da3.reconstruct()
-    yield from ui.wait_for(lambda: job().fraction > 0.4, timeout=30)
+    yield from ui.wait_for(lambda: get_job().fraction > HALF_WAY, timeout=30)
     yield 0.3
     ui.shot("panel-running")
     yield from ui.wait_for(lambda: "balls" in bpy.data.collections, timeout=30)
@@ -62,5 +68,7 @@ def steps(ui):
     ui.move(500, 650)
     yield from ui.key("Z", ctrl=True)
     yield 1
-    assert "balls" not in bpy.data.collections, "one undo of the build must remove everything"
+    if "balls" in bpy.data.collections:
+        message = "one undo of the build must remove everything"
+        raise RuntimeError(message)
     ui.shot("undone")
