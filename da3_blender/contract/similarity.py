@@ -7,7 +7,7 @@ Runs in both processes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from .cameras import invert_rigid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_LEAST_SINGULAR_VALUE: Final = 2.2e-16
+_PLANE_DIMENSIONS: Final = 2
 
 
 class Sim3(NamedTuple):
@@ -69,7 +72,7 @@ def fit_sim3(source: NDArray[np.floating], target: NDArray[np.floating]) -> Sim3
         `target_from_source`.
 
     Raises:
-        ValueError: fewer than three points, or all at one place.
+        ValueError: fewer than three points, or all on one line.
 
     Source: Umeyama 1991, Least-squares estimation of transformation parameters.
     """
@@ -85,6 +88,9 @@ def fit_sim3(source: NDArray[np.floating], target: NDArray[np.floating]) -> Sim3
         message = "all points are at one place"
         raise ValueError(message)
     u, d, vt = np.linalg.svd((target - target_mean).T @ centred / len(source))
+    if np.count_nonzero(d > _LEAST_SINGULAR_VALUE) < _PLANE_DIMENSIONS:
+        message = "all points are on one line"
+        raise ValueError(message)
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = (u * sign) @ vt
     scale = float((d * sign).sum() / variance)

@@ -2,56 +2,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Known cameras: bring them into the network's frame, and its result back into theirs.
 
-Runs in the engine. Source of the similarity fit: Umeyama, "Least-squares estimation of
-transformation parameters between two point patterns" (1991).
+Runs in the engine.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
+
+from ..contract.cameras import invert_rigid
+from ..contract.similarity import Sim3, fit_sim3
 
 Array = np.ndarray
 
 _LEAST_MEDIAN_DISTANCE = 0.1
-_LEAST_SINGULAR_VALUE = np.finfo(np.float64).eps
 _FEWEST_VIEWS_FOR_CONSENSUS = 10
 _CONSENSUS_ROUNDS = 10
 _CONSENSUS_SEED = 42
 _FEWEST_VIEWS_FOR_FIT = 3
-_PLANE_DIMENSIONS = 2
-
-
-class Similarity(NamedTuple):
-    """x' = scale * rotation @ x + translation.
-
-    Attributes:
-        scale: positive.
-        rotation: (3, 3) float64.
-        translation: (3,) float64.
-    """
-
-    scale: float
-    rotation: Array
-    translation: Array
-
-
-def invert_rigid(transform: Array) -> Array:
-    """Invert rotation-and-translation matrices.
-
-    Args:
-        transform: (..., 4, 4).
-
-    Returns:
-        (..., 4, 4) float64.
-    """
-    transform = np.asarray(transform, np.float64)
-    inverse = np.zeros_like(transform)
-    inverse[..., :3, :3] = np.swapaxes(transform[..., :3, :3], -1, -2)
-    inverse[..., :3, 3:] = -inverse[..., :3, :3] @ transform[..., :3, 3:]
-    inverse[..., 3, 3] = 1
-    return inverse
 
 
 def normalise_cameras(w2c: Array) -> Array:
@@ -74,50 +41,15 @@ def normalise_cameras(w2c: Array) -> Array:
     return relative
 
 
-def fit_similarity(reference: Array, estimate: Array) -> Similarity | None:
-    """Find the similarity that takes `estimate` to `reference` with the least squared error.
-
-    Args:
-        reference: (N, 3) positions.
-        estimate: (N, 3) positions, same order.
-
-    Returns:
-        The similarity; None if the positions do not span a plane, so that it is not unique.
-    """
-    y, x = np.asarray(reference, np.float64), np.asarray(estimate, np.float64)
-    mean_y, mean_x = y.mean(axis=0), x.mean(axis=0)
-    variance = np.square(x - mean_x).sum() / len(x)
-    u, d, vt = np.linalg.svd((y - mean_y).T @ (x - mean_x) / len(x))
-    if np.count_nonzero(d > _LEAST_SINGULAR_VALUE) < _PLANE_DIMENSIONS:
+def _fit(reference: Array, estimate: Array) -> Sim3 | None:
+    """Return `reference_from_estimate` of positions (N, 3), None where they do not decide it."""
+    try:
+        return fit_sim3(estimate, reference)
+    except ValueError:
         return None
-    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * sign) @ vt
-    scale = float((d * sign).sum() / variance)
-    return Similarity(scale, rotation, mean_y - scale * rotation @ mean_x)
 
 
-def transform_cameras(w2c: Array, similarity: Similarity) -> Array:
-    """Move cameras by a similarity of the world.
-
-    Args:
-        w2c: (N, 4, 4), OpenCV world-to-camera.
-        similarity: new world from old world.
-
-    Returns:
-        (N, 4, 4) float64, OpenCV world-to-camera of the new world.
-    """
-    c2w = invert_rigid(w2c)
-    c2w[:, :3, 3] = apply_similarity(similarity, c2w[:, :3, 3])
-    c2w[:, :3, :3] = similarity.rotation @ c2w[:, :3, :3]
-    return invert_rigid(c2w)
-
-
-def apply_similarity(similarity: Similarity, positions: Array) -> Array:
-    """Move positions (M, 3); returns (M, 3) float64."""
-    return similarity.scale * positions @ similarity.rotation.T + similarity.translation
-
-
-def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Similarity:
+def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Sim3:
     """Find the similarity that takes the world of `estimate_w2c` to that of `reference_w2c`.
 
     Ten views or more are fitted by consensus, so that some wrong cameras do no harm. Where the
@@ -137,7 +69,7 @@ def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Similarity:
     fit = None
     if _spans_plane(y) and _spans_plane(x):
         is_many = len(x) >= _FEWEST_VIEWS_FOR_CONSENSUS
-        fit = _fit_by_consensus(y, x) if is_many else fit_similarity(y, x)
+        fit = _fit_by_consensus(y, x) if is_many else _fit(y, x)
     return fit or _fit_from_orientations(reference, estimate)
 
 
@@ -149,12 +81,12 @@ def _spans_plane(positions: Array) -> bool:
     return bool(spread[1] > 1e-6 * spread[0])
 
 
-def _fit_by_consensus(reference: Array, estimate: Array) -> Similarity | None:
+def _fit_by_consensus(reference: Array, estimate: Array) -> Sim3 | None:
     """Fit half of the positions ten times, keep the fit most positions agree with, refine it."""
-    whole = fit_similarity(reference, estimate)
+    whole = _fit(reference, estimate)
     if whole is None:
         return None
-    moved = apply_similarity(whole, estimate)
+    moved = whole.apply_to_points(estimate)
     nearest = np.linalg.norm(moved[:, None] - reference[None], axis=-1).min(axis=1)
     threshold = np.median(nearest)
     count = len(reference)
@@ -162,20 +94,20 @@ def _fit_by_consensus(reference: Array, estimate: Array) -> Similarity | None:
     best, best_inliers, best_score = whole, np.zeros(count, bool), (-1, 0.0)
     for _ in range(_CONSENSUS_ROUNDS):
         chosen = generator.choice(count, max((count + 1) // 2, 3), replace=False)
-        fit = fit_similarity(reference[chosen], estimate[chosen])
+        fit = _fit(reference[chosen], estimate[chosen])
         if fit is None:
             continue
-        error = np.linalg.norm(apply_similarity(fit, estimate) - reference, axis=-1)
+        error = np.linalg.norm(fit.apply_to_points(estimate) - reference, axis=-1)
         inliers = error <= threshold
         score = (np.count_nonzero(inliers), -error[inliers].mean() if inliers.any() else -np.inf)
         if score > best_score:
             best, best_inliers, best_score = fit, inliers, score
     if np.count_nonzero(best_inliers) < _FEWEST_VIEWS_FOR_FIT:
         return best
-    return fit_similarity(reference[best_inliers], estimate[best_inliers]) or best
+    return _fit(reference[best_inliers], estimate[best_inliers]) or best
 
 
-def _fit_from_orientations(reference: Array, estimate: Array) -> Similarity:
+def _fit_from_orientations(reference: Array, estimate: Array) -> Sim3:
     """Fit camera-to-world poses (N, 4, 4) whose centres do not decide the rotation."""
     turns = reference[:, :3, :3] @ np.swapaxes(estimate[:, :3, :3], 1, 2)
     u, _, vt = np.linalg.svd(turns.sum(axis=0))
@@ -185,4 +117,4 @@ def _fit_from_orientations(reference: Array, estimate: Array) -> Similarity:
     spread_x = np.linalg.norm(estimate[:, :3, 3] - mean_x)
     has_spread = min(spread_x, spread_y) > 1e-9 * max(1.0, np.linalg.norm(mean_x))
     scale = float(spread_y / spread_x) if has_spread else 1.0
-    return Similarity(scale, rotation, mean_y - scale * rotation @ mean_x)
+    return Sim3(scale, rotation, mean_y - scale * rotation @ mean_x)

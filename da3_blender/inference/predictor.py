@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..contract.cameras import invert_rigid
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..network.any_view import AnyViewNetwork, ForwardOptions, NetworkOutput
 from ..network.pose_encoding import encoding_to_cameras
 from ..network.reference_view import STRATEGIES
 from ..network.work import count_network
-from .given_cameras import align_cameras, invert_rigid, normalise_cameras, transform_cameras
+from .given_cameras import align_cameras, normalise_cameras
 from .out_of_memory import explain_out_of_memory, is_out_of_memory
 from .precision import cast_backbone, choose_dtype
 from .preprocess import PreparedViews, prepare_views
@@ -293,7 +294,7 @@ def _apply_given_cameras(
     if aligns_depth:
         depth = (depth / similarity.scale).astype(np.float32)
     else:
-        w2c = transform_cameras(given, similarity)
+        w2c = similarity.apply_to_w2c(given)
     return replace(prediction, w2c=w2c, K=K, depth=depth)
 
 

@@ -16,15 +16,13 @@ pytest.importorskip("torch", reason="torch is not installed")
 
 import torch
 
+from da3_blender.contract.cameras import invert_rigid
 from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
+from da3_blender.contract.similarity import Sim3, fit_sim3
 from da3_blender.inference import precision
 from da3_blender.inference.given_cameras import (
-    Similarity,
     align_cameras,
-    fit_similarity,
-    invert_rigid,
     normalise_cameras,
-    transform_cameras,
 )
 from da3_blender.inference.predictor import PredictOptions, Predictor
 from da3_blender.network.any_view import AnyViewNetwork
@@ -264,8 +262,8 @@ def test_precision_by_device(monkeypatch):
 def test_similarity_is_found_again():
     w2c = make_cameras(6)
     rotation = make_cameras(1, seed=9)[0, :3, :3]
-    truth = Similarity(2.5, rotation, np.array([1.0, -2.0, 3.0]))
-    moved = transform_cameras(w2c, truth)
+    truth = Sim3(2.5, rotation, np.array([1.0, -2.0, 3.0]))
+    moved = truth.apply_to_w2c(w2c)
     for count in (1, 2, 3, 6):
         found = align_cameras(moved[:count], w2c[:count])
         assert np.allclose(found.rotation, rotation)
@@ -273,7 +271,7 @@ def test_similarity_is_found_again():
             assert found.scale == pytest.approx(2.5)
             assert np.allclose(found.translation, truth.translation)
         assert np.allclose(
-            invert_rigid(transform_cameras(w2c[:count], found))[:, :3, 3],
+            invert_rigid(found.apply_to_w2c(w2c[:count]))[:, :3, 3],
             invert_rigid(moved[:count])[:, :3, 3],
         )
 
@@ -282,8 +280,8 @@ def test_cameras_on_a_line_keep_their_roll():
     c2w = invert_rigid(make_cameras(5))
     c2w[:, :3, 3] = np.linspace(0, 4, 5)[:, None] * (1.0, 0.5, 0.0)
     w2c = invert_rigid(c2w)
-    truth = Similarity(0.5, make_cameras(1, seed=4)[0, :3, :3], np.array([0.0, 1.0, 2.0]))
-    found = align_cameras(transform_cameras(w2c, truth), w2c)
+    truth = Sim3(0.5, make_cameras(1, seed=4)[0, :3, :3], np.array([0.0, 1.0, 2.0]))
+    found = align_cameras(truth.apply_to_w2c(w2c), w2c)
     assert np.allclose(found.rotation, truth.rotation)
     assert found.scale == pytest.approx(0.5)
 
@@ -298,19 +296,20 @@ def test_cameras_in_one_place_keep_the_scale():
 
 def test_wrong_cameras_lose_against_many():
     w2c = make_cameras(14)
-    truth = Similarity(3.0, np.eye(3), np.zeros(3))
-    reference = transform_cameras(w2c, truth)
+    truth = Sim3(3.0, np.eye(3), np.zeros(3))
+    reference = truth.apply_to_w2c(w2c)
     reference[[2, 7], :3, 3] += 5.0
     found = align_cameras(reference, w2c)
     assert found.scale == pytest.approx(3.0, rel=1e-6)
     assert np.allclose(found.rotation, np.eye(3), atol=1e-6)
-    plain = fit_similarity(invert_rigid(reference)[:, :3, 3], invert_rigid(w2c)[:, :3, 3])
+    plain = fit_sim3(invert_rigid(w2c)[:, :3, 3], invert_rigid(reference)[:, :3, 3])
     assert np.abs(plain.rotation - np.eye(3)).max() > 0.05
 
 
 def test_similarity_of_collinear_positions_is_not_unique():
     line = np.arange(4)[:, None] * (1.0, 0.0, 0.0)
-    assert fit_similarity(line, line) is None
+    with pytest.raises(ValueError, match="line"):
+        fit_sim3(line, line)
 
 
 def test_normalised_cameras():

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from da3_blender.contract.cameras import invert_rigid
+from da3_blender.contract.similarity import fit_sim3
 from da3_blender.inference import given_cameras
 from da3_blender.inference.preprocess import PATCH_SIZE, prepare_views
 from da3_blender.inference.ray_pose import estimate_cameras_from_rays
@@ -177,13 +179,13 @@ def check_alignment(fixture: Fixture, _cache: NetworkCache) -> Comparison:
             "r": fit.rotation,
             "t": fit.translation,
             "s": fit.scale,
-            "aligned": given_cameras.transform_cameras(estimate, fit),
+            "aligned": fit.apply_to_w2c(estimate),
         }
         for part, value in ours.items():
             if f"{case}_{part}" in fixture.arrays:
                 result.close(f"{case}_{part}", value, fixture.arrays[f"{case}_{part}"], _LIMIT)
         if f"{case}_plain_s" in fixture.arrays:
-            plain = given_cameras.fit_similarity(_centres(reference), _centres(estimate))
+            plain = fit_sim3(_centres(estimate), _centres(reference))
             result.close(f"{case}_plain_s", plain.scale, fixture.arrays[f"{case}_plain_s"], _LIMIT)
     for name in (n for n in fixture.arrays if n.startswith("norm") and n.endswith("_in")):
         theirs = fixture.need(name.removesuffix("in") + "out")
@@ -191,7 +193,7 @@ def check_alignment(fixture: Fixture, _cache: NetworkCache) -> Comparison:
         result.close(name.removesuffix("_in"), ours, theirs, _LIMIT)
     _check_batch(fixture, result)
     if "applied" in fixture.arrays and "ransac" in fits:
-        ours = given_cameras.transform_cameras(fixture.need("ransac_est"), fits["ransac"])
+        ours = fits["ransac"].apply_to_w2c(fixture.need("ransac_est"))
         result.close("applied", ours, fixture.arrays["applied"], _LIMIT)
     return result
 
@@ -212,7 +214,7 @@ def _check_batch(fixture: Fixture, result: Comparison) -> None:
 
 
 def _centres(w2c: Array) -> Array:
-    return given_cameras.invert_rigid(w2c)[:, :3, 3]
+    return invert_rigid(w2c)[:, :3, 3]
 
 
 def check_preprocess(fixture: Fixture, _cache: NetworkCache) -> Comparison:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from da3_blender.inference.given_cameras import invert_rigid, normalise_cameras
+from da3_blender.contract.cameras import invert_rigid
+from da3_blender.inference.given_cameras import normalise_cameras
 from da3_blender.inference.predictor import PredictOptions, Predictor
 from da3_blender.inference.ray_pose import estimate_cameras_from_rays
 from da3_blender.network.any_view import AnyViewNetwork, ForwardOptions, NetworkOutput

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An engine for pictures of the panel: the real worker with a pipeline that is quick and known.
 
-Runs as the engine's Python in the preferences, with any Python that has numpy. It ray-traces a
+Runs in any Python that has numpy; the scenario starts it in place of the engine. It ray-traces a
 few spheres on a floor, so photos, cameras and points agree exactly. A folder whose name has
 `few` in it fails.
 """
