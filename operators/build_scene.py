@@ -54,6 +54,7 @@ class DA3_OT_build_scene(Operator):
         """Build the given folder, or ask for one."""
         if self.folder:
             return self.execute(context)
+        self.directory = getattr(context.scene, names.SCENE_SETTINGS).output_folder
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

@@ -12,6 +12,7 @@ from bpy.types import Context, Event, Operator, OperatorFileListElement
 
 from ..da3_blender.contract import names
 from ..da3_blender.scene.properties import refresh_summary
+from ..da3_blender.scene.settings_from_scene import find_input_folder
 
 
 class DA3_OT_choose_files(Operator):
@@ -42,7 +43,7 @@ class DA3_OT_choose_files(Operator):
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Open the browser at the present input."""
-        self.directory = getattr(context.scene, names.SCENE_SETTINGS).input_path
+        self.directory = find_input_folder(context.scene)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

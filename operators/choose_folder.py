@@ -9,6 +9,7 @@ from bpy.props import BoolProperty, StringProperty
 from bpy.types import Context, Event, Operator
 
 from ..da3_blender.contract import names
+from ..da3_blender.scene.settings_from_scene import find_input_folder
 
 
 class DA3_OT_choose_folder(Operator):
@@ -30,7 +31,7 @@ class DA3_OT_choose_folder(Operator):
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Open the browser at the present input."""
-        self.directory = getattr(context.scene, names.SCENE_SETTINGS).input_path
+        self.directory = find_input_folder(context.scene)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 

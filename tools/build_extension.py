@@ -8,6 +8,7 @@ Runs in a Python that has the bpy wheel: `make build`.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import subprocess
 import sys
 import tomllib
@@ -18,10 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def find_builder() -> Path:
     """Return Blender's stand-alone extension tool inside the bpy wheel."""
-    import bl_pkg
-    import bpy  # noqa: F401 - makes bl_pkg importable
-
-    return Path(bl_pkg.__file__).parent / "cli" / "blender_ext.py"
+    wheel = importlib.util.find_spec("bpy")
+    if wheel is None or wheel.origin is None:
+        sys.exit("Run this in a Python that has the bpy wheel: make build")
+    found = Path(wheel.origin).parent.glob("*/scripts/addons_core/bl_pkg/cli/blender_ext.py")
+    return next(found)
 
 
 def build(out: Path) -> Path:

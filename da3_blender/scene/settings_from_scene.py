@@ -111,6 +111,15 @@ def list_inputs(scene: Scene) -> tuple[str, ...]:
     return (str(place),)
 
 
+def find_input_folder(scene: Scene) -> str:
+    """Return the folder where a file browser opens: that of the input, or "" without one."""
+    path = bpy.path.abspath(getattr(scene, names.SCENE_SETTINGS).input_path.strip())
+    if not path:
+        return ""
+    place = Path(path)
+    return str(place if place.is_dir() else place.parent)
+
+
 def choose_output(scene: Scene, user_folder: Path) -> Path:
     """Choose a results folder that does not exist yet.
 

@@ -301,3 +301,28 @@ def test_a_photo_can_be_shared_with_other_users(scene, build, tmp_path):
     build(write_result(tmp_path / "r", [{"photo": str(path)}]))
     (camera,) = of_role("camera")
     assert camera.data.background_images[0].image == mine
+
+
+def test_outliers_change_neither_the_sizes_nor_the_view(scene, build, extension, tmp_path):
+    compat = extension("da3_blender.scene.compat")
+    points = make_points(2000)
+    clean = build(write_result(tmp_path / "a", [{}], points=points, count=2000), show_photos=False)
+    points[:5] *= 1000
+    dirty = build(write_result(tmp_path / "b", [{}], points=points, count=2000), show_photos=False)
+    assert dirty.size == pytest.approx(clean.size, rel=0.02)
+    assert dirty.centre == pytest.approx(clean.centre, abs=0.02)
+    radii = [compat.get_modifier_input(ob.modifiers[0], "Radius", 0) for ob in of_role("points")]
+    assert radii[1] == pytest.approx(radii[0], rel=0.05)
+    for ob in of_role("camera"):
+        assert ob.data.clip_start < 0.1
+
+
+def test_denser_clouds_have_smaller_points(scene, build, extension, tmp_path):
+    """On a sphere of radius 1 the pitch of M points is sqrt(4 pi / M); discs just close it."""
+    compat = extension("da3_blender.scene.compat")
+    for count in (100_000, 400_000):
+        build(write_result(tmp_path / str(count), [{}], count=count), show_photos=False)
+        ob = bpy.data.objects[f"{count} points"]
+        pitch = np.sqrt(4 * np.pi / count)
+        radius = compat.get_modifier_input(ob.modifiers[0], "Radius", 0)
+        assert 0.5 * pitch < radius < 1.5 * pitch
