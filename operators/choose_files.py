@@ -39,7 +39,7 @@ class DA3_OT_choose_files(Operator):
     filter_image: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     filter_movie: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
     # Photos of phones, which Blender does not count as images.
-    filter_glob: StringProperty(default="*.heic;*.heif;*.avif", options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(default="*.heic;*.heif", options={"HIDDEN", "SKIP_SAVE"})
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Open the browser at the present input."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contract.errors import EngineError, ErrorCode
-from .formats import PHOTO_FORMATS_TEXT, is_photo_name, is_video_name
+from ..contract.formats import PHOTO_FORMATS_TEXT, is_photo_name, is_video_name
 from .natural_order import natural_key
 from .unusable import UnusableFile, describe_os_error, to_printable, wrong_format
 

@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from pillow_heif import HeifImageFile
 
+from ..contract.formats import MAX_PIXELS
 from .colour_profile import convert_to_srgb
 from .exif import read_exif, turn_upright
-from .formats import MAX_PIXELS
 from .linear_light import encode_srgb
 from .unusable import UnusableFile, describe_os_error
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..contract.errors import EngineError, ErrorCode
-from .formats import MAX_PIXELS, MIN_SIDE_PX, PHOTO_FORMATS_TEXT
+from ..contract.formats import MAX_PIXELS, MIN_SIDE_PX, PHOTO_FORMATS_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,11 @@ from typing import Final
 Items = tuple[tuple[str, str, str], ...]
 
 INPUT_KIND: Final[Items] = (
-    ("AUTO", "Automatic", "Videos are videos, all other input is a set of photos"),
+    (
+        "AUTO",
+        "Automatic",
+        "Videos are videos; 24 or more numbered frames are a sequence",
+    ),
     ("PHOTOS", "Photos", "Single photos in any order; each gets its own camera"),
     ("SEQUENCE", "Sequence", "Numbered frames; one camera moves along the time line"),
     ("VIDEO", "Video", "Frames of a video; one camera moves along the time line"),

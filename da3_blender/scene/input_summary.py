@@ -11,25 +11,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import bpy
+from ..contract.formats import is_photo_name, is_video_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Phones' photos; Blender cannot show them, the engine converts them.
-_ALSO_PHOTOS: Final = frozenset({".heic", ".heif", ".avif"})
 _MANY: Final = 100_000
-
-
-def is_photo(name: str) -> bool:
-    """Tell by its suffix whether a file is a photo that the engine may read."""
-    suffix = Path(name).suffix.lower()
-    return suffix in _ALSO_PHOTOS or suffix in bpy.path.extensions_image
-
-
-def is_video(name: str) -> bool:
-    """Tell by its suffix whether a file is a video."""
-    return Path(name).suffix.lower() in bpy.path.extensions_movie
 
 
 def summarise_input(path: str, files: Sequence[str]) -> str:
@@ -57,8 +44,8 @@ def summarise_input(path: str, files: Sequence[str]) -> str:
 
 
 def _describe_names(found: Sequence[str]) -> str:
-    photos = sum(is_photo(name) for name in found)
-    videos = sum(is_video(name) for name in found)
+    photos = sum(is_photo_name(Path(name)) for name in found)
+    videos = sum(is_video_name(Path(name)) for name in found)
     if photos and videos:
         return f"{_count(photos, 'photo')} and {_count(videos, 'video')}"
     if photos or videos:
@@ -67,9 +54,9 @@ def _describe_names(found: Sequence[str]) -> str:
 
 
 def _describe_file(name: str) -> str:
-    if is_video(name):
+    if is_video_name(Path(name)):
         return "1 video"
-    return "1 photo" if is_photo(name) else "This is neither a photo nor a video"
+    return "1 photo" if is_photo_name(Path(name)) else "This is neither a photo nor a video"
 
 
 def _list_names(folder: Path) -> list[str]:

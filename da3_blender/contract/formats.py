@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which files count as pictures and videos, and how large a picture may be.
 
-Runs in the engine.
+Runs in both processes.
 """
 
 from __future__ import annotations
