@@ -20,6 +20,7 @@ from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.protocol import decode, encode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from ..contract.progress import Progress
@@ -117,8 +118,11 @@ class ColmapProcesses:
         except OSError:  # it has just ended, and `receive` tells why
             return
 
-    def receive(self) -> Answer:
+    def receive(self, on_wait: Callable[[], object] | None = None) -> Answer:
         """Wait for the next answer of any process.
+
+        Args:
+            on_wait: called about ten times a second until an answer comes.
 
         Raises:
             CancelledError: the user cancelled.
@@ -130,6 +134,8 @@ class ColmapProcesses:
             try:
                 answer = self._inbox.get(timeout=_POLL_S)
             except queue.Empty:
+                if on_wait is not None:
+                    on_wait()
                 continue
             if answer.process not in self._processes:
                 continue

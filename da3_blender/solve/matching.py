@@ -7,8 +7,6 @@ Runs in COLMAP's child process of the engine.
 
 from __future__ import annotations
 
-import sqlite3
-import threading
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OVERLAP: Final = 10  # neighbours of a frame, doubled in distance each time
-_POLL_S: Final = 0.2
 # Pairs that a homography explains: a flat scene, or a camera that only turned.
 _HOMOGRAPHIC: Final = frozenset(
     int(kind.value)
@@ -42,7 +39,8 @@ def match_photos(
         path: of the database.
         is_sequential: compare neighbours in order; otherwise every pair.
         seed: of the random samples, >= 0.
-        tell: called about five times a second with (pairs compared, pairs in all).
+        tell: called once at the start with (0, pairs in all): the native call itself tells
+            nothing, the parent counts what is in the database.
 
     Returns:
         Numbers of pairs: `pairs` compared, `verified` with enough common points, `turned` of
@@ -58,9 +56,7 @@ def match_photos(
     sequential.quadratic_overlap = True
     sequential.loop_detection = False
     total = _count_pairs(path, sequential if is_sequential else None)
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(path, total, stop, tell), daemon=True)
-    watcher.start()
+    tell(0, total)
     if is_sequential:
         pycolmap.match_sequential(
             path, matching, sequential, verification, device=pycolmap.Device.cpu
@@ -72,8 +68,6 @@ def match_photos(
             verification_options=verification,
             device=pycolmap.Device.cpu,
         )
-    stop.set()
-    watcher.join()
     return {"pairs": total, **_summarize(path)}
 
 
@@ -87,22 +81,6 @@ def _count_pairs(path: Path, sequential: pycolmap.SequentialPairingOptions | Non
         return len({tuple(sorted(pair)) for pair in pairs})
     finally:
         database.close()
-
-
-def _watch(
-    path: Path, total: int, stop: threading.Event, tell: Callable[[int, int], object]
-) -> None:
-    """Count finished pairs in the database: the native call itself tells nothing."""
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-    try:
-        while not stop.wait(_POLL_S):
-            try:
-                row = connection.execute("SELECT COUNT(*) FROM two_view_geometries").fetchone()
-            except sqlite3.OperationalError:  # locked by a writer; the next look will do
-                continue
-            tell(min(int(row[0]), total), total)
-    finally:
-        connection.close()
 
 
 def _summarize(path: Path) -> dict[str, int]:

@@ -25,6 +25,7 @@ from .failures import (
     explain_no_model,
 )
 from .lens_groups import group_lenses
+from .pair_counter import count_compared_pairs
 from .photo_reduction import reduce_photo
 from .solution import load_solution
 from .work_folder import WorkFolder
@@ -97,7 +98,7 @@ def solve_cameras(
             is_sequential=_is_sequential(source, settings, progress),
             seed=settings.seed,
         )
-        matched = _follow(processes, progress, "matched", "{done} of {total} pairs")
+        matched = _follow_matching(processes, folder, progress)
         _log.info("matches: %s", matched)
         solution = _place_cameras(source, folder, settings, processes, progress)
     if solution is None:
@@ -190,6 +191,24 @@ def _follow(
             return answer.content
         done, total = answer.content["done"], answer.content["total"]
         progress.report(min(done / max(total, 1), 1.0), detail.format(done=done, total=total))
+
+
+def _follow_matching(
+    processes: ColmapProcesses, folder: WorkFolder, progress: Progress
+) -> dict[str, Any]:
+    """Report how many pairs are compared until all are, and return the summary."""
+    total = 0
+
+    def look() -> None:
+        if total:
+            done = min(count_compared_pairs(folder.database), total)
+            progress.report(done / total, f"{done} of {total} pairs")
+
+    while True:
+        answer = processes.receive(look)
+        if answer.kind == "matched":
+            return answer.content
+        total = answer.content["total"]
 
 
 def _place_cameras(
