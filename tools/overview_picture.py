@@ -7,6 +7,8 @@ Runs in a Python that has the bpy wheel and Pillow; the demo and the documentati
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +34,20 @@ def find_ours(role: str) -> list[bpy.types.Object]:
     return [ob for ob in bpy.data.objects if ob.get("da3_role") == role]
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Cycles from writing a line per sample to the terminal."""
+    sys.stdout.flush()
+    terminal, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 1)
+        os.close(terminal)
+        os.close(nothing)
+
+
 def _render(width: int, height: int) -> Image.Image:
     """Render the scene's camera with a transparent background."""
     scene = bpy.context.scene
@@ -45,7 +61,8 @@ def _render(width: int, height: int) -> Image.Image:
     render.image_settings.color_mode = "RGBA"
     with tempfile.TemporaryDirectory() as folder:
         render.filepath = str(Path(folder) / "picture.png")
-        bpy.ops.render.render(write_still=True)
+        with _quiet():
+            bpy.ops.render.render(write_still=True)
         with Image.open(render.filepath) as picture:
             return picture.convert("RGBA")
 

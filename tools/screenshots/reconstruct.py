@@ -8,6 +8,8 @@ Runs in a Blender with a window; `steps(ui)` is a generator, each `yield` gives 
 from __future__ import annotations
 
 import importlib
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +36,9 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     settings.output_folder = str(Path(bpy.app.tempdir) / "results")
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     yield from ui.sidebar("DA3")
-    settings.input_path = str(ROOT / "samples" / "courtyard")
+    photos = Path(tempfile.gettempdir()) / "courtyard"
+    shutil.copytree(ROOT / "samples" / "courtyard", photos)
+    settings.input_path = str(photos)
     yield 0.5
     with ui.context():
         bpy.ops.da3.reconstruct("INVOKE_DEFAULT")
