@@ -77,6 +77,11 @@ class PhotoSource(Protocol):
         """
         ...
 
-    def iterate(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decode all views in order, one at a time."""
+    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode all views in order, one at a time.
+
+        Args:
+            least_side: pictures may come smaller by a factor of 2, 4 or 8 where that is cheaper
+                to decode, as long as their longer side keeps this many pixels; 0 keeps all.
+        """
         ...

@@ -17,7 +17,7 @@ import numpy as np
 
 from .exr_file import is_exr, read_exr
 from .linear_light import choose_exposure, map_tones
-from .picture_file import decode_picture
+from .picture_file import REDUCTIONS, decode_picture
 from .unusable import UnusableFile
 
 if TYPE_CHECKING:
@@ -70,17 +70,24 @@ class PhotoFiles:
         Raises:
             EngineError: INPUT_UNREADABLE or INPUT_MISSING with the path.
         """
+        return self._read(index, 0)
+
+    def _read(self, index: int, least_side: int) -> NDArray[np.uint8]:
         view = self.views[index]
         path = Path(view.path)
         try:
-            pixels = self._decode(path)
+            pixels = self._decode(path, least_side)
             _check_unchanged(pixels, view)
         except UnusableFile as finding:
             raise finding.to_error(path) from finding
         return pixels
 
-    def iterate(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Decode all views in order, a few ahead of the caller.
+
+        Args:
+            least_side: JPEG pictures come smaller by 2, 4 or 8, without decoding them whole,
+                as long as their longer side keeps this many pixels; 0 keeps all.
 
         Returns:
             Pairs of index and (height, width, 3) uint8 sRGB, upright.
@@ -94,19 +101,19 @@ class PhotoFiles:
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="photo")
         try:
             for index in range(min(ahead, len(self.views))):
-                waiting.append(pool.submit(self.read, index))
+                waiting.append(pool.submit(self._read, index, least_side))
             for index in range(len(self.views)):
                 pixels = waiting.popleft().result()
                 if index + ahead < len(self.views):
-                    waiting.append(pool.submit(self.read, index + ahead))
+                    waiting.append(pool.submit(self._read, index + ahead, least_side))
                 yield index, pixels
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decode(self, path: Path) -> NDArray[np.uint8]:
+    def _decode(self, path: Path, least_side: int) -> NDArray[np.uint8]:
         if is_exr(path):
             return map_tones(read_exr(path), self._find_exposure())
-        return decode_picture(path)
+        return decode_picture(path, least_side)
 
     def _find_exposure(self) -> float:
         """Measure the exposure of the set once, from a few files; damaged ones do not count."""
@@ -126,7 +133,8 @@ class PhotoFiles:
 
 def _check_unchanged(pixels: NDArray[np.uint8], view: View) -> None:
     height, width = pixels.shape[:2]
-    if (width, height) != (view.width, view.height):
+    expected = {(-(-view.width // f), -(-view.height // f)) for f in (1, *REDUCTIONS)}
+    if (width, height) not in expected:
         raise UnusableFile(
             reason=f"it has {width} x {height} pixels now and had {view.width} x {view.height}"
             " when the run began"

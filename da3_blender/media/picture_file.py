@@ -36,6 +36,8 @@ _DAMAGE: Final = (
     SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, RuntimeError,
     OverflowError, struct.error, zlib.error,
 )  # fmt: skip
+# Factors by which JPEG can be decoded smaller: its blocks have 8 x 8 pixels.
+REDUCTIONS: Final = (2, 4, 8)
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -74,17 +76,26 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
         raise UnusableFile(reason=f"it is damaged ({error})") from error
 
 
-def decode_picture(path: Path) -> NDArray[np.uint8]:
-    """Decode a picture completely.
+def decode_picture(path: Path, least_side: int = 0) -> NDArray[np.uint8]:
+    """Decode a picture.
+
+    Args:
+        path: of the file.
+        least_side: a JPEG comes smaller by one of REDUCTIONS, without decoding it whole, as
+            long as its longer side keeps this many pixels; 0 decodes all.
 
     Returns:
-        (H, W, 3) uint8 sRGB, upright; transparency is dropped.
+        (H, W, 3) uint8 sRGB, upright; transparency is dropped. Reduced sides are rounded up.
 
     Raises:
         UnusableFile: the file is missing, forbidden, damaged or no picture.
     """
     with open_picture(path) as picture:
         orientation = read_stored_orientation(picture)
+        if picture.format == "JPEG" and least_side > 0:
+            width, height = picture.size
+            factor = max((f for f in REDUCTIONS if max(width, height) >= f * least_side), default=1)
+            picture.draft(None, (max(1, width // factor), max(1, height // factor)))
         picture.load()
         pixels = _to_rgb(picture)
     return np.ascontiguousarray(turn_upright(pixels, orientation))
@@ -113,7 +124,8 @@ def _to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
     elif mode not in ("RGB", "L", "CMYK", "LAB"):
         picture = picture.convert("RGB")
     profile = picture.info.get("icc_profile")
-    return np.asarray(convert_to_srgb(picture, profile).convert("RGB"))
+    picture = convert_to_srgb(picture, profile)
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
 
 
 def _grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

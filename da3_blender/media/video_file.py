@@ -135,7 +135,7 @@ class VideoFile:
         with closing(self._decode_views([self.views[index]])) as pictures:
             return next(pictures)
 
-    def iterate(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:  # noqa: ARG002 - frames decode at one size
         """Decode the video once, in order, and give the frames that are views.
 
         Returns:

@@ -424,3 +424,24 @@ def test_real_png_frames():
     source = open_input(folder)
     assert [(view.width, view.height) for view in source.views] == [(1208, 680)] * 2
     assert sum(1 for _ in source.iterate()) == 2
+
+
+@pytest.mark.parametrize(
+    ("least_side", "size"),
+    [(0, (300, 500)), (251, (300, 500)), (250, (150, 250)), (125, (75, 125)), (1, (38, 63))],
+)
+def test_jpegs_can_be_decoded_smaller(tmp_path, least_side, size):
+    rng = np.random.default_rng(7)
+    smooth = Image.fromarray(rng.integers(0, 255, (30, 50, 3), dtype=np.uint8))
+    picture = smooth.resize((500, 300), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down: the reduced picture must be turned, too
+    picture.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    picture.save(tmp_path / "b.png")
+    source = open_source(RunSettings((str(tmp_path),), "/out"))
+    pictures = dict(source.iterate(least_side))
+    assert pictures[0].shape[:2] == size
+    assert pictures[1].shape[:2] == (300, 500)  # only JPEG can
+    expected = np.asarray(picture.resize(size[::-1], Image.Resampling.BOX)).astype(float)
+    assert np.abs(expected - pictures[0]).mean() < 4
+    assert source.read(0).shape[:2] == (300, 500)
