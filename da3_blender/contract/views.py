@@ -81,7 +81,7 @@ class PhotoSource(Protocol):
         """Decode all views in order, one at a time.
 
         Args:
-            least_side: pictures may come smaller by a factor of 2, 4 or 8 where that is cheaper
+            least_side: pictures may come smaller by exactly 2, 4 or 8 where that is cheaper
                 to decode, as long as their longer side keeps this many pixels; 0 keeps all.
         """
         ...

@@ -133,7 +133,7 @@ class PhotoFiles:
 
 def _check_unchanged(pixels: NDArray[np.uint8], view: View) -> None:
     height, width = pixels.shape[:2]
-    expected = {(-(-view.width // f), -(-view.height // f)) for f in (1, *REDUCTIONS)}
+    expected = {(view.width // f, view.height // f) for f in (1, *REDUCTIONS)}
     if (width, height) not in expected:
         raise UnusableFile(
             reason=f"it has {width} x {height} pixels now and had {view.width} x {view.height}"

@@ -85,7 +85,7 @@ def decode_picture(path: Path, least_side: int = 0) -> NDArray[np.uint8]:
             long as its longer side keeps this many pixels; 0 decodes all.
 
     Returns:
-        (H, W, 3) uint8 sRGB, upright; transparency is dropped. Reduced sides are rounded up.
+        (H, W, 3) uint8 sRGB, upright; transparency is dropped.
 
     Raises:
         UnusableFile: the file is missing, forbidden, damaged or no picture.
@@ -93,12 +93,19 @@ def decode_picture(path: Path, least_side: int = 0) -> NDArray[np.uint8]:
     with open_picture(path) as picture:
         orientation = read_stored_orientation(picture)
         if picture.format == "JPEG" and least_side > 0:
-            width, height = picture.size
-            factor = max((f for f in REDUCTIONS if max(width, height) >= f * least_side), default=1)
-            picture.draft(None, (max(1, width // factor), max(1, height // factor)))
+            factor = _choose_reduction(picture.size, least_side)
+            picture.draft(None, (picture.width // factor, picture.height // factor))
         picture.load()
         pixels = _to_rgb(picture)
     return np.ascontiguousarray(turn_upright(pixels, orientation))
+
+
+def _choose_reduction(size: tuple[int, int], least_side: int) -> int:
+    """Return the largest factor that both sides allow: a rest would shift the picture."""
+    fitting = (
+        f for f in REDUCTIONS if max(size) >= f * least_side and not any(side % f for side in size)
+    )
+    return max(fitting, default=1)
 
 
 def read_stored_orientation(picture: Image.Image) -> int:
