@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine without Blender: `python -m da3_blender reconstruct INPUT --out DIR`.
 
-Runs in the engine's Python.
+Also `models`, the catalogue, and `download MODEL`. Runs in the engine's Python.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import sys
 import threading
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .contract import settings as choices
 from .contract.errors import CancelledError, EngineError
+from .contract.models import MODELS, Capability, ModelEntry, format_gigabytes, get_model
 from .contract.progress import Progress
 from .contract.settings import RunSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import FrameType
 
 EXIT_FAILED = 1
@@ -112,17 +113,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reconstruct.add_argument("--out", required=True, help="folder for the result")
     reconstruct.add_argument("--verbose", action="store_true", help="show the log")
     add_run_options(reconstruct)
+    commands.add_parser("models", help="list the DA3 models and which are on this machine")
+    download = commands.add_parser("download", help="fetch a model; shows its licence first")
+    download.add_argument("model", choices=MODELS)
+    download.add_argument("--yes", action="store_true", help="accept the licence without asking")
     options = parser.parse_args(arguments)
     logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING, format="%(message)s"
+        level=logging.INFO if getattr(options, "verbose", False) else logging.WARNING,
+        format="%(message)s",
     )
     logging.getLogger(__package__).setLevel(logging.INFO)
-    return _reconstruct(options)
+    if options.command == "models":
+        return _list_models()
+    return _download(options) if options.command == "download" else _reconstruct(options)
 
 
 def _reconstruct(options: argparse.Namespace) -> int:
     from .pipeline import create_pipeline
 
+    def work(progress: Progress) -> dict[str, Any]:
+        settings = settings_from_options(options, str(Path(options.out).expanduser().absolute()))
+        return create_pipeline().run(settings, progress)
+
+    summary = _follow(work)
+    if isinstance(summary, int):
+        return summary
+    sys.stdout.write(
+        f"{summary['cameras']} of {summary['views']} cameras, {summary['points']} points, "
+        f"{summary['solver']}, {summary['seconds']:.0f} s: {summary['folder']}\n"
+    )
+    return 0
+
+
+def _follow(work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any] | int:
+    """Do something long; show its progress, stop it with Ctrl+C, explain its failure.
+
+    Returns:
+        What it returned, or the exit code of a failure or a cancel.
+    """
     cancelled = threading.Event()
 
     def cancel(_signal: int, _frame: FrameType | None) -> None:
@@ -131,8 +159,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     before = signal.signal(signal.SIGINT, cancel)
     progress = Progress(_show_progress, cancelled.is_set, lambda text: _say(f"\n{text}"))
     try:
-        settings = settings_from_options(options, str(Path(options.out).expanduser().absolute()))
-        summary = create_pipeline().run(settings, progress)
+        summary = work(progress)
     except EngineError as error:
         _say(f"\n{error.message}\n{error.hint}")
         return EXIT_FAILED
@@ -142,11 +169,57 @@ def _reconstruct(options: argparse.Namespace) -> int:
     finally:
         signal.signal(signal.SIGINT, before)
     _say("")
-    sys.stdout.write(
-        f"{summary['cameras']} of {summary['views']} cameras, {summary['points']} points, "
-        f"{summary['solver']}, {summary['seconds']:.0f} s: {summary['folder']}\n"
-    )
+    return summary
+
+
+def _list_models() -> int:
+    from .inference.model_store import find_local_checkpoint
+
+    for entry in MODELS.values():
+        found = find_local_checkpoint(entry.id)
+        gives = ", ".join(c.value for c in Capability if entry.can(c))
+        earlier = " (earlier version)" if entry.is_deprecated else ""
+        size = format_gigabytes(entry.download_bytes)
+        line = f"{entry.id:<26}{size:>8}  {entry.licence.title:<14}{gives}{earlier}"
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.write(f"    {found or 'not on this machine'}\n")
     return 0
+
+
+def _download(options: argparse.Namespace) -> int:
+    from .pipeline.choice import STAGE_DOWNLOAD, fetch_checkpoint
+
+    entry = get_model(options.model)
+    _say(_describe_licence(entry))
+    if not options.yes and not _ask():
+        _say("Nothing was downloaded. --yes accepts without asking.")
+        return EXIT_FAILED
+
+    def work(progress: Progress) -> dict[str, Any]:
+        progress.plan([(STAGE_DOWNLOAD, 1.0)])
+        return {"path": fetch_checkpoint(entry.id, progress)}
+
+    summary = _follow(work)
+    if isinstance(summary, int):
+        return summary
+    sys.stdout.write(f"{summary['path']}\n")
+    return 0
+
+
+def _describe_licence(entry: ModelEntry) -> str:
+    licence = entry.licence
+    return (
+        f"{entry.title}, {format_gigabytes(entry.download_bytes)}, {entry.page}\n"
+        f"Licence: {licence.title}, {licence.url}\n{licence.sentence}"
+    )
+
+
+def _ask() -> bool:
+    if not sys.stdin.isatty():
+        return False
+    sys.stderr.write("Download? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _show_progress(stage: str, fraction: float, detail: str, remaining_s: float | None) -> None:

@@ -17,6 +17,7 @@ from .choose_files import DA3_OT_choose_files
 from .choose_folder import DA3_OT_choose_folder
 from .copy_report import DA3_OT_copy_report
 from .dismiss import DA3_OT_dismiss
+from .download_model import DA3_OT_download_model
 from .look_through import DA3_OT_look_through
 from .open_preferences import DA3_OT_open_preferences
 from .open_result import DA3_OT_open_result
@@ -34,6 +35,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_open_result,
         DA3_OT_open_preferences,
         DA3_OT_dismiss,
+        DA3_OT_download_model,
     )
 )
 

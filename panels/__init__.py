@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import bpy
 
-from .cameras_model import DA3_PT_cameras_model
+from .cameras_model import DA3_MT_models, DA3_PT_cameras_model
 from .main import DA3_PT_main
 from .points import DA3_PT_points
 from .preferences import DA3_AddonPreferences
@@ -19,6 +19,7 @@ from .sequence import DA3_PT_sequence
 register, unregister = bpy.utils.register_classes_factory(
     (
         DA3_AddonPreferences,
+        DA3_MT_models,
         DA3_PT_main,
         DA3_PT_cameras_model,
         DA3_PT_sequence,

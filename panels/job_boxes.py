@@ -13,6 +13,7 @@ import bpy
 
 from ..da3_blender.client.job import JobState
 from ..da3_blender.contract import names
+from ..da3_blender.contract.models import get_model
 from .status import describe_seconds, find_remedy
 from .wrapped_text import draw_wrapped
 
@@ -67,6 +68,13 @@ def draw_cancelled(layout: UILayout, context: Context, job: Job) -> None:
     row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
     for note in job.notes[-1:]:
         draw_wrapped(box, context, note)
+
+
+def draw_download(layout: UILayout, job: Job) -> None:
+    """Say that a model is here."""
+    row = layout.box().row()
+    row.label(text=f"{get_model(job.model).title} is downloaded", icon="CHECKMARK")
+    row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
 
 
 def draw_result(layout: UILayout, context: Context, job: Job) -> None:

@@ -15,7 +15,13 @@ from ..da3_blender.client.job import JobState
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 from ..da3_blender.scene.properties import read_failure
-from .job_boxes import draw_cancelled, draw_failure, draw_progress, draw_result
+from .job_boxes import (
+    draw_cancelled,
+    draw_download,
+    draw_failure,
+    draw_progress,
+    draw_result,
+)
 
 if TYPE_CHECKING:
     from bpy.types import Context, UILayout
@@ -70,5 +76,7 @@ def _draw_outcome(layout: UILayout, context: Context) -> None:
         draw_failure(layout, context, job.error)
     elif job.state is JobState.CANCELLED:
         draw_cancelled(layout, context, job)
+    elif job.state is JobState.DONE and job.settings is None:
+        draw_download(layout, job)
     elif job.state is JobState.DONE:
         draw_result(layout, context, job)

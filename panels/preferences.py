@@ -40,18 +40,30 @@ class DA3_AddonPreferences(AddonPreferences):
     )
     allow_downloads: BoolProperty(
         name="Allow Downloads",
-        description="Let the engine fetch weights from the Hugging Face hub when they are missing",
+        description=(
+            "Let a run fetch missing weights from the Hugging Face hub, of models that allow any "
+            "use; the others are downloaded with their own button, which shows the licence"
+        ),
+        default=False,
+    )
+    commercial_only: BoolProperty(
+        name="Commercial Use Only",
+        description=(
+            "Hide the models whose licence forbids commercial use (Large, Giant, Nested), "
+            "and refuse runs with them"
+        ),
         default=False,
     )
     device: EnumProperty(name="Compute on", description="Where the network runs", items=_DEVICES)
 
     def draw(self, _context: Context) -> None:
-        """Show the four settings, and why downloads may be off."""
+        """Show the settings, and why downloads may be off."""
         layout = self.layout
         layout.use_property_split = True
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
         layout.prop(self, "checkpoint")
+        layout.prop(self, "commercial_only")
         row = layout.row()
         row.enabled = bpy.app.online_access
         row.prop(self, "allow_downloads")

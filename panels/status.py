@@ -22,6 +22,7 @@ class Remedy(NamedTuple):
 
 _CHOOSE: Final = Remedy(names.OP_CHOOSE_FOLDER, "Choose Folder")
 _PREFERENCES: Final = Remedy(names.OP_OPEN_PREFERENCES, "Open Preferences")
+_DOWNLOAD: Final = Remedy(names.OP_DOWNLOAD_MODEL, "Download Model")
 _AGAIN: Final = Remedy(names.OP_RECONSTRUCT, "Run Again")
 _REMEDIES: Final = {
     ErrorCode.INPUT_MISSING: _CHOOSE,
@@ -30,12 +31,12 @@ _REMEDIES: Final = {
     ErrorCode.INPUT_TOO_FEW: _CHOOSE,
     ErrorCode.INPUT_TOO_SMALL: _CHOOSE,
     ErrorCode.INPUT_MISMATCH: _CHOOSE,
-    ErrorCode.CHECKPOINT_MISSING: _PREFERENCES,
+    ErrorCode.CHECKPOINT_MISSING: _DOWNLOAD,
     ErrorCode.CHECKPOINT_WRONG: _PREFERENCES,
     ErrorCode.DOWNLOAD_NOT_ALLOWED: _PREFERENCES,
     ErrorCode.ENGINE_MISSING: _PREFERENCES,
     ErrorCode.ENGINE_BROKEN: _PREFERENCES,
-    ErrorCode.DOWNLOAD_FAILED: _AGAIN,
+    ErrorCode.DOWNLOAD_FAILED: _DOWNLOAD,
     ErrorCode.OUT_OF_MEMORY: _AGAIN,
     ErrorCode.OUTPUT_UNWRITABLE: _AGAIN,
     ErrorCode.DISK_FULL: _AGAIN,

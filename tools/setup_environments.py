@@ -37,6 +37,7 @@ SYSTEM_LIBRARIES = {
     "libgomp.so.1": "libgomp1",
 }
 MESA_DRIVERS = "libgl1-mesa-dri"
+WITH_TORCH = ("engine", "benchmark")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ ENVIRONMENTS = {
         Environment("blender-4.5", "3.11"),
         Environment("blender-5.2", "3.13", optional=True),
         Environment("check", "3.11"),
+        Environment("benchmark", "3.11"),
     )
 }
 
@@ -167,11 +169,22 @@ def install_torch(python: Path) -> None:
         give_up("torch could not be installed. Check the network and run the command again.")
 
 
+def find_locks(environment: Environment) -> dict[Path, tuple[str, ...]]:
+    """Return the lock files of an environment and the options that pip needs for each."""
+    folder = ROOT / "requirements"
+    locks: dict[Path, tuple[str, ...]] = {folder / f"{environment.name}.txt": ()}
+    upstream = folder / f"{environment.name}.upstream.txt"
+    if upstream.exists():
+        # What it names as its dependencies is gigabytes of which it needs little here.
+        locks[upstream] = ("--no-deps",)
+    return locks
+
+
 def make_stamp(environment: Environment, python: Path) -> str:
     """Describe what an environment is made from; another text means another environment."""
-    lock = (ROOT / "requirements" / f"{environment.name}.txt").read_bytes()
+    lock = b"".join(path.read_bytes() for path in find_locks(environment))
     version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout
-    torch = TORCH if environment.name == "engine" else "-"
+    torch = TORCH if environment.name in WITH_TORCH else "-"
     return f"{hashlib.sha256(lock).hexdigest()} {version.strip()} torch {torch}\n"
 
 
@@ -196,10 +209,12 @@ def ensure(environment: Environment) -> bool:
         return True
     say(f"{environment.name}: making the environment (once; some minutes)")
     make_venv(base, folder)
-    lock = ROOT / "requirements" / f"{environment.name}.txt"
-    if not run_pip(python, "--require-hashes", "-r", str(lock)):
-        give_up(f"{lock.name} could not be installed. Check the network and run the command again.")
-    if environment.name == "engine":
+    for lock, options in find_locks(environment).items():
+        if not run_pip(python, "--require-hashes", *options, "-r", str(lock)):
+            give_up(
+                f"{lock.name} could not be installed. Check the network and run the command again."
+            )
+    if environment.name in WITH_TORCH:
         install_torch(python)
     stamp.write_text(wanted)
     return True

@@ -33,16 +33,17 @@ def describe_exit(exit_code: int) -> str:
     return f"stopped with exit code {exit_code}"
 
 
-def explain_death(exit_code: int, settings: RunSettings) -> EngineError:
+def explain_death(exit_code: int, settings: RunSettings | None) -> EngineError:
     """Return the error for a worker that ended in the middle of a job.
 
     Args:
         exit_code: as `subprocess` gives it; negative for signals.
-        settings: of the job, for concrete numbers in the remedy.
+        settings: of the run, for concrete numbers in the remedy; None for a download.
     """
     what = describe_exit(exit_code)
     # No other process sends SIGKILL as often as a system that runs out of memory.
-    if sys.platform != "win32" and exit_code == -signal.SIGKILL:
+    is_killed = sys.platform != "win32" and exit_code == -signal.SIGKILL
+    if is_killed and settings is not None:
         return EngineError(
             ErrorCode.ENGINE_DIED,
             f"The engine {what}, most likely because memory ran out.",
@@ -51,7 +52,7 @@ def explain_death(exit_code: int, settings: RunSettings) -> EngineError:
         )
     return EngineError(
         ErrorCode.ENGINE_DIED,
-        f"The engine {what} in the middle of the run.",
+        f"The engine {what} in the middle of the {'download' if settings is None else 'run'}.",
         "Run again; if it happens again, copy the report and file an issue.",
     )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..contract import protocol
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.masking import mask_private
+from ..contract.models import get_model
 from .deaths import explain_death, explain_failed_start, explain_launch_error
 from .job import Job, JobState
 from .leftovers import list_missing_parents, remove_leftovers
@@ -84,30 +85,34 @@ class EngineClient:
             EngineError: BUSY, SETTINGS_INVALID, or ENGINE_MISSING and ENGINE_BROKEN when the
                 worker's program cannot be started.
         """
-        if self._job is not None and not self._job.is_over:
-            raise EngineError(
-                ErrorCode.BUSY,
-                f"A run is in progress ({self._job.fraction:.0%} done).",
-                "Wait until it is done, or cancel it.",
-            )
+        self._check_idle()
         settings.check()
         job = Job(uuid.uuid4().hex, settings)
-        line = protocol.encode(protocol.RUN, job=job.id, settings=settings.to_json())
+        line = job.encode_request()
         if len(line) > protocol.MAX_LINE_BYTES:
             raise EngineError(
                 ErrorCode.SETTINGS_INVALID,
                 f"The list of {len(settings.inputs)} files is too long for one run.",
                 "Put the photos into one folder and choose the folder.",
             )
-        if self._process is not None and not self.is_alive:
-            self._retire()
-        if self._process is None:
-            self._spawn()
-        self._job = job
-        self._run_line = line
-        self._is_heard = False
-        if self._worker_pid is not None:
-            self._send_run()
+        self._begin(job, line)
+        return job
+
+    def start_fetch(self, model_id: str) -> Job:
+        """Begin the download of a model's weights into the cache; returns at once.
+
+        The user has seen the licence and has agreed.
+
+        Args:
+            model_id: one of `contract.models.MODELS`.
+
+        Raises:
+            EngineError: BUSY, SETTINGS_INVALID (no such model), or ENGINE_MISSING and
+                ENGINE_BROKEN when the worker's program cannot be started.
+        """
+        self._check_idle()
+        job = Job(uuid.uuid4().hex, None, get_model(model_id).id)
+        self._begin(job, job.encode_request())
         return job
 
     def cancel(self) -> None:
@@ -151,6 +156,26 @@ class EngineClient:
         self._process.close(_CLOSE_PATIENCE_S)
         self._end_job(None)
 
+    def _check_idle(self) -> None:
+        if self._job is not None and not self._job.is_over:
+            what = "run" if self._job.settings is not None else "download"
+            raise EngineError(
+                ErrorCode.BUSY,
+                f"A {what} is in progress ({self._job.fraction:.0%} done).",
+                "Wait until it is done, or cancel it.",
+            )
+
+    def _begin(self, job: Job, line: str) -> None:
+        if self._process is not None and not self.is_alive:
+            self._retire()
+        if self._process is None:
+            self._spawn()
+        self._job = job
+        self._run_line = line
+        self._is_heard = False
+        if self._worker_pid is not None:
+            self._send_run()
+
     def _spawn(self) -> None:
         try:
             self._process = WorkerProcess(self.command, self._environment)
@@ -162,8 +187,9 @@ class EngineClient:
     def _send_run(self) -> None:
         if self._process is None or self._job is None or self._run_line is None:
             return
-        output = Path(self._job.settings.output)
-        self._touched.append((output, list_missing_parents(output)))
+        if self._job.settings is not None:
+            output = Path(self._job.settings.output)
+            self._touched.append((output, list_missing_parents(output)))
         self._process.send(self._run_line)
         self._run_line = None
 
@@ -246,7 +272,7 @@ class EngineClient:
         except EngineError as error:
             job.fail(error)
             return True
-        self._run_line = protocol.encode(protocol.RUN, job=job.id, settings=job.settings.to_json())
+        self._run_line = job.encode_request()
         return False
 
     def _end_job(self, error: EngineError | None) -> bool:

@@ -35,11 +35,12 @@ _FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 @dataclass(eq=False)
 class Job:
-    """One run, from the click to its last word.
+    """One run or one download of a model, from the click to its last word.
 
     Args:
         id: unique; messages name it.
-        settings: what was asked for.
+        settings: what a run was asked for; None for a download.
+        model: of a download, a key of `contract.models.MODELS`; "" for a run.
         state: where it stands.
         stage: label of the stage, for the user; "" before the first.
         fraction: of the whole job, 0..1; never falls.
@@ -54,7 +55,8 @@ class Job:
     """
 
     id: str
-    settings: RunSettings
+    settings: RunSettings | None
+    model: str = ""
     state: JobState = JobState.STARTING
     stage: str = ""
     fraction: float = 0.0
@@ -66,6 +68,12 @@ class Job:
     log_tail: list[str] = field(default_factory=list[str])
     began_s: float = field(default_factory=time.monotonic)
     ended_s: float | None = None
+
+    def encode_request(self) -> str:
+        """Return the message that asks the worker for this job."""
+        if self.settings is None:
+            return protocol.encode(protocol.FETCH, job=self.id, model=self.model)
+        return protocol.encode(protocol.RUN, job=self.id, settings=self.settings.to_json())
 
     @property
     def is_over(self) -> bool:

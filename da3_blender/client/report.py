@@ -14,6 +14,7 @@ from ..contract.masking import mask_private
 from ..contract.protocol import PROTOCOL, VERSION
 
 if TYPE_CHECKING:
+    from ..contract.settings import RunSettings
     from .job import Job
 
 
@@ -55,14 +56,17 @@ def _describe_job(job: Job) -> list[str]:
         lines += ["", "### Notes", "", *(f"- {note}" for note in job.notes)]
     if job.summary is not None:
         lines += ["", "### Summary", "", *_list_values(job.summary)]
-    lines += ["", "### Settings", "", *_list_settings(job)]
+    if job.settings is None:
+        lines += ["", f"Download of {job.model}."]
+    else:
+        lines += ["", "### Settings", "", *_list_settings(job.settings)]
     if job.log_tail:
         lines += ["", "### Log", "", "```", *job.log_tail, "```"]
     return lines
 
 
-def _list_settings(job: Job) -> list[str]:
-    values = job.settings.to_json()
+def _list_settings(settings: RunSettings) -> list[str]:
+    values = settings.to_json()
     inputs = values.pop("inputs")
     more = f" and {len(inputs) - 1} more" if len(inputs) > 1 else ""
     return _list_values({"inputs": f"{inputs[0]}{more}" if inputs else "none", **values})

@@ -20,6 +20,8 @@ OP_COPY_REPORT: Final = "da3.copy_report"
 OP_OPEN_RESULT: Final = "da3.open_result"
 OP_OPEN_PREFERENCES: Final = "da3.open_preferences"
 OP_DISMISS: Final = "da3.dismiss"
+OP_DOWNLOAD_MODEL: Final = "da3.download_model"
+MENU_MODELS: Final = "DA3_MT_models"
 
 # Property groups.
 SCENE_SETTINGS: Final = "da3"

@@ -6,7 +6,7 @@ Runs in both processes.
 
 worker -> client: `ready` (first, once), then per job any number of `progress` and `note`,
 and exactly one of `done`, `failed`, `cancelled`.
-client -> worker: `run`, `cancel`, `quit`. EOF on the worker's stdin ends it at once.
+client -> worker: `run`, `fetch`, `cancel`, `quit`. EOF on the worker's stdin ends it at once.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from __future__ import annotations
 import json
 from typing import Any, Final, cast
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 VERSION: Final = "0.1.0"
 
 READY: Final = "ready"  # protocol, version, pid, python
 PROGRESS: Final = "progress"  # job, stage, fraction (whole job), detail, remaining_s or null
 NOTE: Final = "note"  # job, text: a fact that the user should read
-DONE: Final = "done"  # job, folder, summary: {views, cameras, points, solver, seconds, ...}
+DONE: Final = "done"  # job, folder, summary: {views, cameras, points, ...} or {model, bytes}
 FAILED: Final = "failed"  # job, error: {code, message, hint}, log: last lines
 CANCELLED: Final = "cancelled"  # job
 RUN: Final = "run"  # job, settings
+FETCH: Final = "fetch"  # job, model: download its weights into the cache
 CANCEL: Final = "cancel"  # job
 QUIT: Final = "quit"
 

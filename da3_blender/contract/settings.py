@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from .errors import EngineError, ErrorCode
+from .models import DEFAULT_MODEL, Capability
+from .models import MODELS as CATALOGUE
 
 INPUT_KINDS: Final = ("AUTO", "PHOTOS", "SEQUENCE", "VIDEO")
 CAMERA_SOLVERS: Final = ("AUTO", "DA3", "COLMAP")
-MODELS: Final = ("da3-small", "da3-base", "da3-large", "da3-giant")
+MODELS: Final = tuple(CATALOGUE)
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 RESIZE_METHODS: Final = (
     "upper_bound_resize",
@@ -97,7 +99,7 @@ class RunSettings:
     frame_step: int = 1
     target_fps: float = 0.0
     cameras: str = "AUTO"
-    model: str = "da3-base"
+    model: str = DEFAULT_MODEL
     checkpoint: str = ""
     may_download: bool = False
     device: str = "auto"
@@ -131,6 +133,12 @@ class RunSettings:
                 found.append(
                     f"The setting {name} is {value!r}; choose one of {', '.join(allowed)}."
                 )
+        model = CATALOGUE.get(self.model)
+        if self.cameras == "DA3" and model is not None and not model.can(Capability.CAMERAS):
+            found.append(
+                f"The model {model.title} finds no cameras; take another model, or COLMAP for "
+                "the cameras."
+            )
         for name, (smallest, largest) in _LIMITS.items():
             value = getattr(self, name)
             if not smallest <= value <= largest:

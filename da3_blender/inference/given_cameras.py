@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract.cameras import invert_rigid
+from ..contract.errors import EngineError, ErrorCode
 from ..contract.similarity import Sim3, fit_sim3
 
 Array = np.ndarray
@@ -19,6 +20,71 @@ _FEWEST_VIEWS_FOR_CONSENSUS = 10
 _CONSENSUS_ROUNDS = 10
 _CONSENSUS_SEED = 42
 _FEWEST_VIEWS_FOR_FIT = 3
+_ROTATION_TOLERANCE = 1e-3
+
+
+def check_cameras(w2c: Array, views: int) -> Array:
+    """Check known cameras.
+
+    Args:
+        w2c: (N, 4, 4) or (N, 3, 4), OpenCV world-to-camera.
+        views: number of images.
+
+    Returns:
+        (N, 4, 4) float64.
+
+    Raises:
+        EngineError: INPUT_MISMATCH; the number is wrong, or a matrix is no rotation.
+    """
+    w2c = np.asarray(w2c)
+    if w2c.shape not in ((views, 4, 4), (views, 3, 4)):
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"There are {views} images and extrinsics of shape {w2c.shape}.",
+            f"Give ({views}, 4, 4), in the order of the images.",
+        )
+    result = np.tile(np.eye(4), (views, 1, 1))
+    result[:, :3] = w2c[:, :3]
+    rotation = result[:, :3, :3]
+    error = np.abs(rotation @ np.swapaxes(rotation, 1, 2) - np.eye(3)).max(axis=(1, 2))
+    is_proper = np.isfinite(result).all(axis=(1, 2)) & (error < _ROTATION_TOLERANCE)
+    is_proper &= np.linalg.det(np.nan_to_num(rotation)) > 0
+    _check_all(is_proper, "extrinsics are no rotation")
+    return result
+
+
+def check_intrinsics(K: Array, views: int) -> Array:
+    """Check known intrinsics.
+
+    Args:
+        K: (N, 3, 3), pixels.
+        views: number of images.
+
+    Returns:
+        (N, 3, 3) float64.
+
+    Raises:
+        EngineError: INPUT_MISMATCH; the number is wrong, or a focal length is not positive.
+    """
+    K = np.asarray(K, np.float64)
+    if K.shape != (views, 3, 3):
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"There are {views} images and intrinsics of shape {K.shape}.",
+            f"Give ({views}, 3, 3), in the order of the images.",
+        )
+    is_lens = np.isfinite(K).all(axis=(1, 2)) & (K[:, 0, 0] > 0) & (K[:, 1, 1] > 0)
+    _check_all(is_lens, "focal length is bad")
+    return K
+
+
+def _check_all(good: Array, trouble: str) -> None:
+    if not good.all():
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"Camera {int(np.argmin(good))}: the {trouble}.",
+            "Give OpenCV world-to-camera matrices and focal lengths in pixels.",
+        )
 
 
 def normalise_cameras(w2c: Array) -> Array:
@@ -118,3 +184,19 @@ def _fit_from_orientations(reference: Array, estimate: Array) -> Sim3:
     has_spread = min(spread_x, spread_y) > 1e-9 * max(1.0, np.linalg.norm(mean_x))
     scale = float(spread_y / spread_x) if has_spread else 1.0
     return Sim3(scale, rotation, mean_y - scale * rotation @ mean_x)
+
+
+def chain_sim3(c_from_b: Sim3, b_from_a: Sim3) -> Sim3:
+    """Return `c_from_a`, first the second and then the first similarity."""
+    return Sim3(
+        c_from_b.scale * b_from_a.scale,
+        c_from_b.rotation @ b_from_a.rotation,
+        c_from_b.scale * c_from_b.rotation @ b_from_a.translation + c_from_b.translation,
+    )
+
+
+def invert_sim3(b_from_a: Sim3) -> Sim3:
+    """Return `a_from_b`."""
+    rotation = b_from_a.rotation.T
+    scale = 1.0 / b_from_a.scale
+    return Sim3(scale, rotation, -scale * rotation @ b_from_a.translation)

@@ -8,40 +8,42 @@ huggingface_hub and its environment variables.
 
 from __future__ import annotations
 
-import errno
+import logging
 import shutil
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import (
-    EntryNotFoundError,
-    GatedRepoError,
-    HfHubHTTPError,
-    HTTPError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
+from huggingface_hub.errors import EntryNotFoundError, HTTPError, LocalEntryNotFoundError
+from huggingface_hub.file_download import are_symlinks_supported, repo_folder_name
 from huggingface_hub.utils import tqdm
 
 from ..contract.errors import CancelledError, EngineError, ErrorCode
-from .model_table import CONFIG_FILE, WEIGHTS_FILE, ModelEntry, get_model
+from ..contract.models import CONFIG_FILE, WEIGHTS_FILE, ModelEntry, format_gigabytes, get_model
+from .hub_failures import explain_failure
+from .hub_transfer import Transfer, name_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .hub_transfer import RemoteFile
+
 _SPARE_BYTES = 200_000_000
 """Free space that a download must leave on the disk."""
-_NO_ACCESS = (401, 403)
-_BY_HAND = "Or download the file by hand from https://huggingface.co/{} and choose its folder."
+_POLL_S = 0.1
+_NAME_LOOKUP_S = 3.0
+"""Finding the address of the hub may take this much longer than its answer."""
+
+_log = logging.getLogger(__name__)
 
 
 def find_local_checkpoint(model_id: str, folder: Path | None = None) -> Path | None:
     """Look for the weights of a model without using the network.
 
     Args:
-        model_id: a key of `model_table.MODELS`.
+        model_id: a key of `contract.models.MODELS`.
         folder: a safetensors file, a folder with one, a folder of model folders, or a cache of
             huggingface_hub; None, or nothing there, for the user's own cache.
 
@@ -65,150 +67,177 @@ def find_local_checkpoint(model_id: str, folder: Path | None = None) -> Path | N
         for place in _list_places(entry, folder):
             if place.is_file():
                 return place
-    for cache in (folder, None):
-        found = try_to_load_from_cache(entry.repository, WEIGHTS_FILE, cache_dir=cache)
-        if isinstance(found, str):
-            return Path(found)
-    return None
+    return _find_in_cache(entry, folder) or _find_in_cache(entry, None)
 
 
 def download_checkpoint(
     model_id: str,
-    progress: Callable[[float], None],
+    progress: Callable[[int, int], None],
     is_cancelled: Callable[[], bool] = lambda: False,
     cache_dir: Path | None = None,
     endpoint: str | None = None,
 ) -> Path:
     """Download the weights of a model into the cache; call only with the user's permission.
 
+    A download that was cancelled, broke off or crashed goes on where it ended.
+
     Args:
-        model_id: a key of `model_table.MODELS`.
-        progress: called with the finished share, 0 to 1.
-        is_cancelled: polled while bytes arrive.
+        model_id: a key of `contract.models.MODELS`.
+        progress: called with the bytes that are here and all bytes, some ten times a second.
+        is_cancelled: polled as often, also while nothing arrives.
         cache_dir: the cache; None for the user's own.
         endpoint: address of the hub; None for the usual one.
 
     Returns:
-        Path of the file; at once if it is in the cache and up to date.
+        Path of the file; at once, without the network, if it is in the cache.
 
     Raises:
-        EngineError: no permission on the side of the hub, no such file, no route, no space.
-        CancelledError: `is_cancelled` said so; nothing of the file is kept.
+        EngineError: DOWNLOAD_FAILED (no route, no access, no such file, damaged),
+            DOWNLOAD_NOT_ALLOWED (offline mode), DISK_FULL.
+        CancelledError: `is_cancelled` said so.
     """
     entry = get_model(model_id)
-    _check_space(entry, Path(cache_dir or constants.HF_HUB_CACHE))
-    bar = _make_bar(entry.download_bytes, progress, is_cancelled)
+    cache = Path(cache_dir or constants.HF_HUB_CACHE)
+    found = _find_in_cache(entry, cache)
+    if found is None:
+        fetching = _Fetching(entry, cache, endpoint)
+        fetching.start()
+        found = _follow(fetching, progress, is_cancelled)
+    size = found.stat().st_size
+    progress(size, size)
+    return found
+
+
+class _Fetching(threading.Thread):
+    """Does the work, so that a silent network cannot hold up a cancel.
+
+    A cancelled thread is left alone: it waits for the network for some seconds at most, holds
+    the file's lock until then, and writes nothing more.
+    """
+
+    def __init__(self, entry: ModelEntry, cache: Path, endpoint: str | None) -> None:
+        super().__init__(name="download", daemon=True)
+        self.entry = entry
+        self.cache = cache
+        self.endpoint = endpoint
+        self.transfer = Transfer(endpoint)
+        self.total_bytes = entry.download_bytes
+        self.path: Path | None = None
+        self.error: EngineError | CancelledError | None = None
+
+    def run(self) -> None:
+        try:
+            self.path = self._fetch()
+        except (EngineError, CancelledError) as error:
+            self.error = error
+        except (HTTPError, OSError, EntryNotFoundError) as error:
+            _log.warning("Download of %s: %s", self.entry.id, error)
+            reached = self.transfer.is_reached
+            self.error = explain_failure(error, self.entry, is_reached=reached)
+
+    def _fetch(self) -> Path:
+        entry, transfer = self.entry, self.transfer
+        remote = transfer.look_up(entry.repository, WEIGHTS_FILE)
+        if remote.size_bytes is not None:
+            self.total_bytes = remote.size_bytes
+        target = _choose_target(entry, remote, self.cache)
+        _check_space(self, remote, target)
+        try:
+            # it names the architecture; the keys do it too if a mirror has none
+            self._link(CONFIG_FILE)
+        except EntryNotFoundError as error:
+            if isinstance(error, LocalEntryNotFoundError):
+                raise
+        folder = repo_folder_name(repo_id=entry.repository, repo_type="model")
+        transfer.run(remote, target, self.cache / ".locks" / folder / f"{remote.etag}.lock")
+        return self._link(WEIGHTS_FILE)
+
+    def _link(self, name: str) -> Path:
+        """Let the library give a file its place; it fetches what is not in the cache."""
+        repository = self.entry.repository
+        return Path(
+            hf_hub_download(
+                repository, name, cache_dir=self.cache, endpoint=self.endpoint, tqdm_class=_NoBar
+            )
+        )
+
+
+class _NoBar(tqdm):
+    """A progress bar of the library that prints nothing."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **{**kwargs, "disable": True})
+
+
+def _follow(
+    fetching: _Fetching, progress: Callable[[int, int], None], is_cancelled: Callable[[], bool]
+) -> Path:
+    """Report until a thread has ended, or stop it.
+
+    Raises:
+        EngineError: why it failed.
+        CancelledError: the user cancelled.
+    """
+    transfer = fetching.transfer
+    give_up_s = time.monotonic() + transfer.patience_s + _NAME_LOOKUP_S
     try:
-        # the config names the architecture; the keys do it too if a mirror has none
-        _fetch(entry, CONFIG_FILE, cache_dir, endpoint, bar)
-    except EntryNotFoundError as error:
-        if isinstance(error, LocalEntryNotFoundError):
-            raise _explain(error, entry) from error
-    except (HTTPError, OSError) as error:
-        raise _explain(error, entry) from error
-    try:
-        path = _fetch(entry, WEIGHTS_FILE, cache_dir, endpoint, bar)
-    except (HTTPError, OSError, EntryNotFoundError) as error:
-        raise _explain(error, entry) from error
-    if is_cancelled():
-        raise CancelledError
-    progress(1.0)
-    return path
+        while fetching.is_alive():
+            if is_cancelled():
+                raise CancelledError
+            if not transfer.is_reached and time.monotonic() > give_up_s:
+                raise explain_failure(TimeoutError(), fetching.entry, is_reached=False)
+            progress(min(transfer.done_bytes, fetching.total_bytes), fetching.total_bytes)
+            fetching.join(_POLL_S)
+    finally:
+        transfer.stop()
+    if fetching.error is not None:
+        raise fetching.error
+    if fetching.path is None:
+        raise EngineError(
+            ErrorCode.INTERNAL,
+            f"The download of {fetching.entry.id} ended unexpectedly.",
+            "Copy the report and file an issue.",
+        )
+    return fetching.path
+
+
+def _find_in_cache(entry: ModelEntry, cache: Path | None) -> Path | None:
+    found = try_to_load_from_cache(entry.repository, WEIGHTS_FILE, cache_dir=cache)
+    return Path(found) if isinstance(found, str) else None
+
+
+def _choose_target(entry: ModelEntry, remote: RemoteFile, cache: Path) -> Path:
+    """Return where the library expects the bytes; it makes the rest (links, names of versions)."""
+    folder = cache / repo_folder_name(repo_id=entry.repository, repo_type="model")
+    if are_symlinks_supported(cache):
+        return folder / "blobs" / remote.etag
+    return folder / "snapshots" / remote.commit / WEIGHTS_FILE
 
 
 def _list_places(entry: ModelEntry, folder: Path) -> list[Path]:
     """Return where a user's folder may hold the weights, the most explicit name first."""
     name = entry.repository.rsplit("/", 1)[1]
     return [
-        folder / f"{entry.model_id}.safetensors",
-        folder / entry.model_id / WEIGHTS_FILE,
+        folder / f"{entry.id}.safetensors",
+        folder / entry.id / WEIGHTS_FILE,
         folder / name / WEIGHTS_FILE,
         folder / entry.repository / WEIGHTS_FILE,
         folder / WEIGHTS_FILE,
     ]
 
 
-def _fetch(
-    entry: ModelEntry, name: str, cache_dir: Path | None, endpoint: str | None, bar: type[tqdm]
-) -> Path:
-    return Path(
-        hf_hub_download(
-            entry.repository, name, cache_dir=cache_dir, endpoint=endpoint, tqdm_class=bar
-        )
-    )
-
-
-def _make_bar(
-    total_bytes: int, progress: Callable[[float], None], is_cancelled: Callable[[], bool]
-) -> type[tqdm]:
-    """Make a silent progress bar class that reports to us instead of the terminal."""
-
-    class Bar(tqdm):
-        def __init__(self, *args: object, **kwargs: object) -> None:
-            self._done = float(kwargs.get("initial") or 0)
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            if is_cancelled():
-                raise CancelledError
-            self._done += n or 0
-            progress(min(self._done / total_bytes, 1.0))
-            return None
-
-    return Bar
-
-
-def _check_space(entry: ModelEntry, cache: Path) -> None:
+def _check_space(fetching: _Fetching, remote: RemoteFile, target: Path) -> None:
     """Refuse to start a download that cannot fit."""
-    if isinstance(try_to_load_from_cache(entry.repository, WEIGHTS_FILE, cache_dir=cache), str):
-        return
-    place = next(path for path in (cache, *cache.absolute().parents) if path.exists())
+    part = name_part(target, remote)
+    here = next((path.stat().st_size for path in (target, part) if path.exists()), 0)
+    missing = max(fetching.total_bytes - here, 0)
+    cache = fetching.cache.absolute()
+    place = next(path for path in (cache, *cache.parents) if path.exists())
     free = shutil.disk_usage(place).free
-    if free < entry.download_bytes + _SPARE_BYTES:
+    if missing and free < missing + _SPARE_BYTES:
         raise EngineError(
             ErrorCode.DISK_FULL,
-            f"{entry.model_id} needs {entry.download_bytes / 1e9:.1f} GB, "
-            f"{place} has {free / 1e9:.1f} GB free.",
-            "Free some space, or choose another folder for the models.",
+            f"{fetching.entry.id} needs {format_gigabytes(missing)} more, "
+            f"{place} has {format_gigabytes(free)} free.",
+            "Free some space, or set HF_HOME to a folder on another disk.",
         )
-
-
-def _explain(error: Exception, entry: ModelEntry) -> EngineError:
-    """Turn what the hub's library raises into a sentence and a remedy."""
-    by_hand = _BY_HAND.format(entry.repository)
-    if isinstance(error, OfflineModeIsEnabled) or isinstance(error.__cause__, OfflineModeIsEnabled):
-        return EngineError(
-            ErrorCode.DOWNLOAD_NOT_ALLOWED,
-            f"{entry.model_id} is not on this computer and offline mode is set (HF_HUB_OFFLINE).",
-            "Unset HF_HUB_OFFLINE, or choose a folder that has the model.",
-        )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EngineError(
-            ErrorCode.DISK_FULL,
-            f"The disk was full while {entry.model_id} was downloaded.",
-            f"Free {entry.download_bytes / 1e9:.1f} GB and try again.",
-        )
-    if isinstance(error, LocalEntryNotFoundError):
-        trouble, hint = "The hub cannot be reached", f"Check the connection. {by_hand}"
-    elif isinstance(error, GatedRepoError):
-        trouble, hint = "The hub asks for an agreement", f"Accept it on the model's page. {by_hand}"
-    elif isinstance(error, RepositoryNotFoundError) or _get_status(error) in _NO_ACCESS:
-        # the hub answers 401 for what is private and for what does not exist
-        trouble, hint = "The hub does not give access", f"Check HF_ENDPOINT and HF_TOKEN. {by_hand}"
-    elif isinstance(error, EntryNotFoundError):
-        trouble, hint = "The hub has no such file", f"Check HF_ENDPOINT. {by_hand}"
-    elif _get_status(error):
-        trouble = f"The hub answered with status {_get_status(error)}"
-        hint = f"Try again later. {by_hand}"
-    else:
-        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
-        trouble, hint = f"The download broke off ({reason[0]})", f"Try again. {by_hand}"
-    return EngineError(
-        ErrorCode.DOWNLOAD_FAILED, f"{trouble}: {entry.repository}, {entry.model_id}.", hint
-    )
-
-
-def _get_status(error: Exception) -> int:
-    """Return the status code of an answer of the hub, 0 for other errors."""
-    has_answer = isinstance(error, HfHubHTTPError) and error.response is not None
-    return error.response.status_code if has_answer else 0

@@ -18,26 +18,27 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.models import CONFIG_FILE, WEIGHTS_FILE
 from ..network.any_view import AnyViewNetwork
-from ..network.presets import PRESETS, AnyViewPreset
-from .model_table import CONFIG_FILE, WEIGHTS_FILE
+from ..network.nested import NestedNetwork
+from ..network.presets import PRESETS, AnyViewPreset, NestedPreset, Preset
+from ..network.single_view import SingleViewNetwork
 from .precision import is_matmul_parameter
 
 _PREFIX = "model."
 _IGNORED = (
     (
-        re.compile(r"^model\.head\.scratch\.output_conv1_aux\.[012]\."),
+        re.compile(r"^model\.(da3\.)?head\.scratch\.output_conv1_aux\.[012]\."),
         "ray output stacks whose result upstream throws away",
     ),
     (
-        re.compile(r"^model\.head\.scratch\.output_conv2_aux\.[012]\.[05]\."),
+        re.compile(r"^model\.(da3\.)?head\.scratch\.output_conv2_aux\.[012]\.[05]\."),
         "ray output stacks that upstream never runs",
     ),
     (
-        re.compile(r"^model\.head\.scratch\.output_conv2_aux\.[12]\.2\."),
+        re.compile(r"^model\.(da3\.)?head\.scratch\.output_conv2_aux\.[12]\.2\."),
         "further names of the one norm that all ray output stacks share",
     ),
-    (re.compile(r"^model\.gs_head\."), "the Gaussian head, which this network does not contain"),
 )
 """Keys that may be in the file, or be missing, without effect: pattern and reason."""
 
@@ -45,6 +46,12 @@ _SHARED_NORM_LIVE = "head.scratch.output_conv2_aux.3.2."
 _SHARED_NORM_STORED = "head.scratch.output_conv2_aux.0.2."
 """The files hold the shared norm once, under the first stack; the live stack is the last."""
 
+Network = AnyViewNetwork | SingleViewNetwork | NestedNetwork
+
+_METRIC, _MONO = "da3metric-large", "da3mono-large"
+_MONO_NAME = re.compile(r"da3[-_]?mono", re.IGNORECASE)
+_PLACES_OF_A_NAME = 4
+"""A file in the Hugging Face cache lies three folders below the one with the model's name."""
 _FLOAT_TYPES = ("F32", "F16", "BF16")
 _LENGTH_BYTES = 8
 """A safetensors file starts with the length of its header."""
@@ -62,7 +69,7 @@ class StoredTensor(NamedTuple):
 
 def load_network(
     path: Path, device: torch.device | str, dtype: torch.dtype | None = None
-) -> tuple[AnyViewNetwork, AnyViewPreset]:
+) -> tuple[Network, Preset]:
     """Build the network a checkpoint belongs to and fill it, memory-mapped, tensor by tensor.
 
     Args:
@@ -88,10 +95,14 @@ def load_network(
     return network.requires_grad_(requires_grad=False).eval(), preset
 
 
-def build_empty_network(preset: AnyViewPreset) -> AnyViewNetwork:
+def build_empty_network(preset: Preset) -> Network:
     """Build a network on the meta device: names and shapes without memory."""
     with torch.device("meta"):
-        return AnyViewNetwork(preset)
+        if isinstance(preset, NestedPreset):
+            return NestedNetwork(preset)
+        if isinstance(preset, AnyViewPreset):
+            return AnyViewNetwork(preset)
+        return SingleViewNetwork(preset)
 
 
 def official_key(key: str) -> str:
@@ -160,24 +171,25 @@ def identify_architecture(header: dict[str, StoredTensor], config_name: str | No
         config_name: `model_name` of the config file, believed if it is there.
 
     Returns:
-        A model name such as "da3-small"; "" if the keys belong to none.
+        A model name such as "da3-small"; "" if the keys belong to none. Metric and mono
+        networks have the same keys: without a name it is "da3metric-large".
     """
     if config_name:
         return config_name
     if any(key.startswith("model.da3_metric.") for key in header):
         return "da3nested-giant-large"
     if any("sky_output_conv2" in key for key in header):
-        return "da3metric-large"
+        return _METRIC
     token = header.get("model.backbone.pretrained.cls_token")
     for preset in PRESETS.values():
-        if token and token.shape == (1, 1, preset.backbone.width):
+        if not isinstance(preset, AnyViewPreset) or token is None:
+            continue
+        if token.shape == (1, 1, preset.backbone.width):
             return preset.name
     return ""
 
 
-def match_keys(
-    path: Path, network: AnyViewNetwork, header: dict[str, StoredTensor]
-) -> dict[str, str]:
+def match_keys(path: Path, network: Network, header: dict[str, StoredTensor]) -> dict[str, str]:
     """Find the stored key of each parameter; nothing may be missing, left over or misshapen.
 
     Args:
@@ -214,13 +226,17 @@ def match_keys(
     return sources
 
 
-def _choose_preset(path: Path, header: dict[str, StoredTensor]) -> AnyViewPreset:
-    name = identify_architecture(header, _read_config_name(path.with_name(CONFIG_FILE)))
+def _choose_preset(path: Path, header: dict[str, StoredTensor]) -> Preset:
+    config_name = _read_config_name(path.with_name(CONFIG_FILE))
+    name = identify_architecture(header, config_name)
+    places = (path.name, *(folder.name for folder in path.parents))[:_PLACES_OF_A_NAME]
+    if name == _METRIC and config_name is None and any(map(_MONO_NAME.search, places)):
+        name = _MONO
     if name in PRESETS:
         return PRESETS[name]
     raise EngineError(
         ErrorCode.CHECKPOINT_WRONG,
-        f"{path} holds {name or 'an unknown network'}, not an any-view network.",
+        f"{path} holds {name or 'an unknown network'}, which is none of ours.",
         f"Choose a checkpoint of {', '.join(PRESETS)}.",
     )
 

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The any-view network: images of one scene to depth, confidence, cameras and rays.
+"""The any-view network: images of one scene to depth, confidence, cameras, rays, Gaussians.
 
 Runs in the engine. Attribute names follow the keys of the official checkpoints, without the
 leading `model.`.
@@ -9,7 +9,7 @@ leading `model.`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +17,13 @@ from torch import Tensor, nn
 from .backbone import Level, VisionTransformer
 from .camera_parts import CameraDecoder, CameraEncoder
 from .dual_dpt import DenseMaps, DualDPT
+from .gaussian_head import GaussianHead, GaussianMaps
 from .precision import float32_region
 from .presets import PATCH_SIZE, AnyViewPreset
-from .work import OnStep, count_head, ignore_step
+from .work import OnStep, count_gaussian_head, count_head, ignore_step
+
+if TYPE_CHECKING:
+    from .dense_head import DenseHead
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class ForwardOptions:
     Attributes:
         reference_view: rule of `reference_view.STRATEGIES`.
         wants_rays: run the ray branch of the head.
+        wants_gaussians: run the Gaussian head; only networks that have one can.
         export_layers: blocks whose normalised output is wanted.
         views_per_chunk: views that pass the head together; more is faster on a graphics card
             and needs more memory.
@@ -36,6 +41,7 @@ class ForwardOptions:
 
     reference_view: str = "saddle_balanced"
     wants_rays: bool = False
+    wants_gaussians: bool = False
     export_layers: tuple[int, ...] = ()
     views_per_chunk: int = 1
 
@@ -51,6 +57,8 @@ class NetworkOutput(NamedTuple):
         ray_confidence: (B, N, 8h, 8w) float32, or None.
         features: layer -> (B, N, h, w, C) float32, views in the caller's order.
         reference: (B,) int64; None with known cameras or fewer than three views.
+        raw_gaussians: (B, N, H, W, 37) float32 as the Gaussian head leaves them, or None.
+        opacity: (B, N, H, W) float32 of the Gaussians, 0 to 1, or None.
     """
 
     depth: Tensor
@@ -60,10 +68,12 @@ class NetworkOutput(NamedTuple):
     ray_confidence: Tensor | None
     features: dict[int, Tensor]
     reference: Tensor | None
+    raw_gaussians: Tensor | None = None
+    opacity: Tensor | None = None
 
 
 class AnyViewNetwork(nn.Module):
-    """Backbone, depth-and-ray head, camera encoder and camera decoder."""
+    """Backbone, heads, camera encoder and camera decoder."""
 
     def __init__(self, preset: AnyViewPreset) -> None:
         super().__init__()
@@ -72,6 +82,8 @@ class AnyViewNetwork(nn.Module):
         self.head = DualDPT(preset.token_width, preset.head)
         self.cam_enc = CameraEncoder(preset.backbone.width)
         self.cam_dec = CameraDecoder(preset.token_width)
+        if preset.has_gaussian_head:
+            self.gs_head = GaussianHead(preset.token_width, preset.head)
 
     def forward(
         self,
@@ -94,48 +106,71 @@ class AnyViewNetwork(nn.Module):
             Depth, confidence, cameras and what `options` asked for.
 
         Raises:
-            ValueError: a side is no multiple of 14, or `w2c` comes without `K`.
+            ValueError: a side is no multiple of 14, `w2c` comes without `K`, or Gaussians are
+                wanted of a network without their head.
             EngineError: the name of the reference rule is unknown.
         """
         options = options or ForwardOptions()
         scenes, views = images.shape[:2]
         size = (images.shape[-2], images.shape[-1])
-        if size[0] % PATCH_SIZE or size[1] % PATCH_SIZE:
-            msg = f"image sides {size} are no multiples of {PATCH_SIZE}"
-            raise ValueError(msg)
-        if (w2c is None) != (K is None):
-            msg = "known cameras need both w2c and K"
-            raise ValueError(msg)
+        self._check(size, options, has_w2c=w2c is not None, has_K=K is not None)
         camera_tokens = None if w2c is None else self.cam_enc(w2c, K, size)  # (B, N, C)
         projected: list[Tensor] = []
+        projected_gaussians: list[Tensor] = []
+
+        def project(level: Level) -> None:
+            """Reduce a level to the channels of its stage at once, so that it can be freed."""
+            projected.append(self._project(level, self.head, size, options))
+            if options.wants_gaussians:
+                projected_gaussians.append(self._project(level, self.gs_head, size, options))
+
         result = self.backbone["pretrained"](
             images,
-            on_level=lambda level: projected.append(self._project(level, size, options)),
+            on_level=project,
             camera_tokens=camera_tokens,
             reference_view=options.reference_view,
             export_layers=options.export_layers,
             on_step=on_step,
         )
         encoding = self.cam_dec(result.camera_tokens)  # (B, N, 9)
-        maps = self._run_head(tuple(projected), size, options, on_step)
+        maps: list[Tensor | None] = [*self._run_head(tuple(projected), size, options, on_step)]
+        if options.wants_gaussians:
+            maps += self._run_gaussian_head(
+                tuple(projected_gaussians), images.flatten(0, 1), options, on_step
+            )
         dense = [None if x is None else x.unflatten(0, (scenes, views)) for x in maps]
-        depth, confidence, rays, ray_confidence = dense
+        depth, confidence, *rays = dense[:4]
         return NetworkOutput(
-            depth, confidence, encoding, rays, ray_confidence, result.features, result.reference
+            *(depth, confidence, encoding, *rays, result.features, result.reference), *dense[4:]
         )
 
-    def _project(self, level: Level, size: tuple[int, int], options: ForwardOptions) -> Tensor:
-        """Reduce a level to the channels of its stage at once, so that the level can be freed."""
+    def _check(
+        self, size: tuple[int, int], options: ForwardOptions, *, has_w2c: bool, has_K: bool
+    ) -> None:
+        if size[0] % PATCH_SIZE or size[1] % PATCH_SIZE:
+            msg = f"image sides {size} are no multiples of {PATCH_SIZE}"
+            raise ValueError(msg)
+        if has_w2c != has_K:
+            msg = "known cameras need both w2c and K"
+            raise ValueError(msg)
+        if options.wants_gaussians and not self.preset.has_gaussian_head:
+            msg = f"{self.preset.name} has no Gaussian head"
+            raise ValueError(msg)
+
+    def _project(
+        self, level: Level, head: DenseHead, size: tuple[int, int], options: ForwardOptions
+    ) -> Tensor:
+        """Return (B*N, channels, h, w) of a level for one head."""
         grid = (size[0] // PATCH_SIZE, size[1] // PATCH_SIZE)
         local = level.local.flatten(0, 1).split(options.views_per_chunk)
         main = level.main.flatten(0, 1).split(options.views_per_chunk)
         compose = self.backbone["pretrained"].compose_features
         with float32_region(level.main):
             parts = [
-                self.head.project(compose(*pair), level.stage, grid)
+                head.project(compose(*pair), level.stage, grid)
                 for pair in zip(local, main, strict=True)
             ]
-        return torch.cat(parts)  # (B*N, channels, h, w)
+        return torch.cat(parts)
 
     def _run_head(
         self,
@@ -153,3 +188,21 @@ class AnyViewNetwork(nn.Module):
                 on_step(work * stages[0].shape[0])
         columns = zip(*chunks, strict=True)
         return DenseMaps(*(None if c[0] is None else torch.cat(c) for c in columns))
+
+    def _run_gaussian_head(
+        self,
+        projected: tuple[Tensor, ...],
+        images: Tensor,
+        options: ForwardOptions,
+        on_step: OnStep,
+    ) -> GaussianMaps:
+        """Run the Gaussian head chunk by chunk, views (B*N, 3, H, W) merged into the batch."""
+        size = (images.shape[-2], images.shape[-1])
+        work = count_gaussian_head(self.preset.head, size)
+        chunks = []
+        with float32_region(images):
+            parts = (x.split(options.views_per_chunk) for x in (*projected, images))
+            for *stages, pictures in zip(*parts, strict=True):
+                chunks.append(self.gs_head(tuple(stages), pictures, size))
+                on_step(work * pictures.shape[0])
+        return GaussianMaps(*(torch.cat(maps) for maps in zip(*chunks, strict=True)))

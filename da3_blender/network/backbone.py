@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The vision transformer that looks at one view and at all views in turn.
+"""The vision transformer that looks at one view and, in most networks, at all views in turn.
 
 Runs in the engine. Attribute names follow the keys of the official checkpoints.
 """
@@ -31,12 +31,13 @@ class Level(NamedTuple):
 
     Attributes:
         stage: 0 for the shallowest out layer.
-        local: (B, N, 1 + P, C) float32, output of the last block that looked at one view.
+        local: (B, N, 1 + P, C) float32, output of the last block that looked at one view; None
+            where no block looks at more.
         main: (B, N, 1 + P, C) float32, output of the layer.
     """
 
     stage: int
-    local: Tensor
+    local: Tensor | None
     main: Tensor
 
 
@@ -47,7 +48,8 @@ class BackboneOutput(NamedTuple):
     """What is left when all blocks have run.
 
     Attributes:
-        camera_tokens: (B, N, 2C) float32 of the last level, before any norm.
+        camera_tokens: (B, N, 2C) float32 of the last level, before any norm; C channels where
+            no block looks at more than one view.
         features: layer number -> (B, N, h, w, C) float32, normalised, caller's view order.
         reference: (B,) int64, reference view; None if none was chosen.
     """
@@ -77,7 +79,8 @@ class VisionTransformer(nn.Module):
         self.preset = preset
         width = preset.width
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.camera_token = nn.Parameter(torch.zeros(1, 2, width))
+        if preset.is_multi_view:
+            self.camera_token = nn.Parameter(torch.zeros(1, 2, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + preset.position_grid**2, width))
         self.patch_embed = PatchEmbedding(width)
         self.blocks = nn.ModuleList(
@@ -88,7 +91,7 @@ class VisionTransformer(nn.Module):
                     ffn_hidden=preset.ffn_hidden,
                     norm_eps=_BLOCK_NORM_EPS,
                     has_gated_ffn=preset.has_gated_ffn,
-                    has_query_key_norm=index >= preset.multi_view_start,
+                    has_query_key_norm=preset.has_camera_stage(index),
                 )
             )
             for index in range(preset.depth)
@@ -127,28 +130,29 @@ class VisionTransformer(nn.Module):
         rows, columns = images.shape[-2] // PATCH_SIZE, images.shape[-1] // PATCH_SIZE
         local_rotation = build_local_rotation(rows, columns, HEAD_CHANNELS, x.device)
         global_rotation = build_global_rotation(tokens, HEAD_CHANNELS, x.device)
-        local, reference, restore, last_tokens = x, None, None, None
+        local, reference, restore, last_tokens = None, None, None, None
         features = {}
         for index, block in enumerate(self.blocks):
-            if index == preset.multi_view_start - 1 and camera_tokens is None:
+            if index + 1 == preset.multi_view_start and camera_tokens is None:
                 x, reference, restore = self._put_reference_first(x, reference_view)
             if index == preset.multi_view_start:
                 x = self._set_camera_tokens(x, camera_tokens)
-            rotation = local_rotation if index >= preset.multi_view_start else None
+            rotation = local_rotation if preset.has_camera_stage(index) else None
             if preset.is_global(index):
                 x = block(x.flatten(1, 2), global_rotation).unflatten(1, (views, tokens))
             else:
                 x = block(x.flatten(0, 1), rotation).unflatten(0, (-1, views))
-                local = x
+                local = x if preset.is_multi_view else None
             if index in export_layers:
                 feature = self.norm(x[:, :, 1:]).unflatten(2, (rows, columns))
                 features[index] = _restore_order(feature, restore)  # (B, N, h, w, C)
             if index in preset.out_layers:
                 stage = preset.out_layers.index(index)
-                level = Level(stage, _restore_order(local, restore), _restore_order(x, restore))
+                local_restored = None if local is None else _restore_order(local, restore)
+                level = Level(stage, local_restored, _restore_order(x, restore))
                 on_level(level)
                 last_tokens = read_camera_tokens(level)
-                del level
+                del level, local_restored
             on_step(count_block(preset, index, x.shape[0] * views, tokens))
         return BackboneOutput(last_tokens, features, reference)
 
@@ -172,17 +176,18 @@ class VisionTransformer(nn.Module):
         x += positions
         return x.unflatten(0, images.shape[:2])
 
-    def compose_features(self, local: Tensor, main: Tensor) -> Tensor:
+    def compose_features(self, local: Tensor | None, main: Tensor) -> Tensor:
         """Join the two streams of a level for the heads.
 
         Args:
-            local: (..., 1 + P, C), stays as it is.
+            local: (..., 1 + P, C), stays as it is; None where there is one stream only.
             main: (..., 1 + P, C), passes the final norm.
 
         Returns:
-            (..., P, 2C).
+            (..., P, 2C), or (..., P, C) of one stream.
         """
-        return torch.cat((local[..., 1:, :], self.norm(main[..., 1:, :])), dim=-1)
+        main = self.norm(main[..., 1:, :])
+        return main if local is None else torch.cat((local[..., 1:, :], main), dim=-1)
 
     def _put_reference_first(
         self, x: Tensor, strategy: str
@@ -211,9 +216,10 @@ def read_camera_tokens(level: Level) -> Tensor:
         level: output of one out layer.
 
     Returns:
-        (B, N, 2C) float32, local stream first, before any norm.
+        (B, N, 2C) float32, local stream first, before any norm; (B, N, C) of one stream.
     """
-    return torch.cat((level.local[:, :, 0], level.main[:, :, 0]), dim=-1)
+    streams = (level.main,) if level.local is None else (level.local, level.main)
+    return torch.cat([x[:, :, 0] for x in streams], dim=-1)
 
 
 def _restore_order(x: Tensor, restore: Tensor | None) -> Tensor:

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sizes of the published Depth Anything 3 any-view networks.
+"""The sizes of the published Depth Anything 3 networks.
 
 Runs in the engine.
 """
@@ -25,7 +25,7 @@ class BackbonePreset:
         has_gated_ffn: SwiGLU instead of a GELU perceptron.
         out_layers: blocks (from 0) whose output the heads read, ascending.
         multi_view_start: first block with camera token, query/key norm, rotary positions and
-            (odd numbers only) attention across views.
+            (odd numbers only) attention across views; None if each view stays alone.
         position_grid: side of the stored position grid in patches.
     """
 
@@ -34,7 +34,7 @@ class BackbonePreset:
     ffn_hidden: int
     has_gated_ffn: bool
     out_layers: tuple[int, int, int, int]
-    multi_view_start: int
+    multi_view_start: int | None
     position_grid: int = 37
 
     @property
@@ -42,9 +42,18 @@ class BackbonePreset:
         """Number of attention heads."""
         return self.width // HEAD_CHANNELS
 
+    @property
+    def is_multi_view(self) -> bool:
+        """Whether views exchange information at all."""
+        return self.multi_view_start is not None
+
+    def has_camera_stage(self, block: int) -> bool:
+        """Tell whether block number `block` runs with camera token and rotary positions."""
+        return self.multi_view_start is not None and block >= self.multi_view_start
+
     def is_global(self, block: int) -> bool:
         """Tell whether block number `block` attends across views."""
-        return block >= self.multi_view_start and block % 2 == 1
+        return self.has_camera_stage(block) and block % 2 == 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,40 @@ class AnyViewPreset:
     def token_width(self) -> int:
         """Channels of a token handed to the heads: local and global stream side by side."""
         return 2 * self.backbone.width
+
+
+@dataclass(frozen=True)
+class SingleViewPreset:
+    """One network that looks at each view by itself: depth and sky.
+
+    Attributes:
+        name: of the architecture.
+        backbone: sizes.
+        head: channels.
+        is_metric: the depth is metres at 300 pixels of focal length; otherwise it has no unit.
+    """
+
+    name: str
+    backbone: BackbonePreset
+    head: HeadPreset
+    is_metric: bool
+
+    @property
+    def token_width(self) -> int:
+        """Channels of a token handed to the head."""
+        return self.backbone.width
+
+
+@dataclass(frozen=True)
+class NestedPreset:
+    """An any-view network and a metric one that gives it its scale."""
+
+    name: str
+    any_view: AnyViewPreset
+    metric: SingleViewPreset
+
+
+Preset = AnyViewPreset | SingleViewPreset | NestedPreset
 
 
 _SMALL = AnyViewPreset(
@@ -113,6 +156,15 @@ _GIANT = AnyViewPreset(
     has_gaussian_head=True,
 )
 
-PRESETS: dict[str, AnyViewPreset] = {
-    preset.name: preset for preset in (_SMALL, _BASE, _LARGE, _GIANT)
+_METRIC = SingleViewPreset(
+    name="da3metric-large",
+    backbone=replace(_LARGE.backbone, out_layers=(4, 11, 17, 23), multi_view_start=None),
+    head=_LARGE.head,
+    is_metric=True,
+)
+_MONO = replace(_METRIC, name="da3mono-large", is_metric=False)
+_NESTED = NestedPreset(name="da3nested-giant-large", any_view=_GIANT, metric=_METRIC)
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset for preset in (_SMALL, _BASE, _LARGE, _GIANT, _METRIC, _MONO, _NESTED)
 }

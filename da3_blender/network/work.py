@@ -9,12 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .presets import PATCH_SIZE, AnyViewPreset, BackbonePreset, HeadPreset
+from .presets import (
+    PATCH_SIZE,
+    BackbonePreset,
+    HeadPreset,
+    NestedPreset,
+    Preset,
+    SingleViewPreset,
+)
 
 OnStep = Callable[[float], None]
 """Called after each finished part with its work in floating point operations."""
 
 _OUTPUT_CHANNELS = 32
+_RAY_PIXELS_PER_PATCH = 64
+"""Fusion chains end at 8 x 8 pixels per patch."""
+_MERGER_PRODUCTS = (3 * 32, 32 * 64)
+_MERGER_LAST = 64
 
 
 def ignore_step(_work: float) -> None:
@@ -41,7 +52,7 @@ def count_block(preset: BackbonePreset, block: int, views: int, tokens: int) -> 
 
 
 def count_head(preset: HeadPreset, size: tuple[int, int], *, with_rays: bool) -> float:
-    """Return the operations of the dense head for one view, projections left out.
+    """Return the operations of the any-view depth head for one view, projections left out.
 
     Args:
         preset: channels of the head.
@@ -51,22 +62,33 @@ def count_head(preset: HeadPreset, size: tuple[int, int], *, with_rays: bool) ->
     Returns:
         Floating point operations.
     """
-    patches = size[0] * size[1] / PATCH_SIZE**2
-    stage_pixels = (16 * patches, 4 * patches, patches, patches / 4)
     features, half = preset.features, preset.features // 2
-    rays_pixels = 64 * patches
-    stages = zip(preset.out_channels, stage_pixels, strict=True)
-    pyramid = sum(18.0 * channels * features * pixels for channels, pixels in stages)
-    unit = 36.0 * features * features
-    fusion = unit * (stage_pixels[3] + 2 * sum(stage_pixels[:3]))
-    depth = 18.0 * features * half * rays_pixels
-    depth += 18.0 * half * _OUTPUT_CHANNELS * size[0] * size[1]
-    rays = 18.0 * (5 * features * half + half * _OUTPUT_CHANNELS) * rays_pixels
-    return pyramid + fusion + depth + (fusion + rays if with_rays else 0.0)
+    pyramid, fusion = _count_pyramid(preset, size)
+    pixels = _RAY_PIXELS_PER_PATCH * _count_patches(size)
+    rays = 18.0 * (5 * features * half + half * _OUTPUT_CHANNELS) * pixels
+    main = pyramid + fusion + _count_output(preset, size, stacks=1)
+    return main + (fusion + rays if with_rays else 0.0)
+
+
+def count_sky_head(preset: HeadPreset, size: tuple[int, int]) -> float:
+    """Return the operations of the depth and sky head for one view, projections left out."""
+    return sum(_count_pyramid(preset, size)) + _count_output(preset, size, stacks=2)
+
+
+def count_gaussian_head(preset: HeadPreset, size: tuple[int, int]) -> float:
+    """Return the operations of the Gaussian head for one view, projections left out."""
+    merger = 18.0 * sum(_MERGER_PRODUCTS) + 18.0 * _MERGER_LAST * (preset.features // 2)
+    output = _count_output(preset, size, stacks=1) + merger * size[0] * size[1]
+    return sum(_count_pyramid(preset, size)) + output
 
 
 def count_network(
-    preset: AnyViewPreset, views: int, size: tuple[int, int], *, with_rays: bool
+    preset: Preset,
+    views: int,
+    size: tuple[int, int],
+    *,
+    with_rays: bool,
+    with_gaussians: bool = False,
 ) -> float:
     """Return the operations that one call of the network reports through `OnStep`.
 
@@ -75,11 +97,42 @@ def count_network(
         views: views of all scenes of the batch.
         size: height and width of the images.
         with_rays: whether the ray branch runs.
+        with_gaussians: whether the Gaussian head runs.
 
     Returns:
         Floating point operations.
     """
+    if isinstance(preset, NestedPreset):
+        flags = {"with_rays": with_rays, "with_gaussians": with_gaussians}
+        return sum(
+            count_network(branch, views, size, **flags)
+            for branch in (preset.any_view, preset.metric)
+        )
     tokens = 1 + size[0] * size[1] // PATCH_SIZE**2
     blocks = range(preset.backbone.depth)
     backbone = sum(count_block(preset.backbone, block, views, tokens) for block in blocks)
-    return backbone + views * count_head(preset.head, size, with_rays=with_rays)
+    if isinstance(preset, SingleViewPreset):
+        return backbone + views * count_sky_head(preset.head, size)
+    gaussians = count_gaussian_head(preset.head, size) if with_gaussians else 0.0
+    return backbone + views * (count_head(preset.head, size, with_rays=with_rays) + gaussians)
+
+
+def _count_patches(size: tuple[int, int]) -> float:
+    return size[0] * size[1] / PATCH_SIZE**2
+
+
+def _count_pyramid(preset: HeadPreset, size: tuple[int, int]) -> tuple[float, float]:
+    """Return the operations of the pyramid and of one fusion chain."""
+    patches = _count_patches(size)
+    stage_pixels = (16 * patches, 4 * patches, patches, patches / 4)
+    stages = zip(preset.out_channels, stage_pixels, strict=True)
+    pyramid = sum(18.0 * channels * preset.features * pixels for channels, pixels in stages)
+    unit = 36.0 * preset.features * preset.features
+    return pyramid, unit * (stage_pixels[3] + 2 * sum(stage_pixels[:3]))
+
+
+def _count_output(preset: HeadPreset, size: tuple[int, int], *, stacks: int) -> float:
+    """Return the operations of the convolutions after one fusion chain."""
+    half = preset.features // 2
+    first = 18.0 * preset.features * half * _RAY_PIXELS_PER_PATCH * _count_patches(size)
+    return first + stacks * 18.0 * half * _OUTPUT_CHANNELS * size[0] * size[1]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.models import Capability, format_gigabytes, get_model
 
 if TYPE_CHECKING:
     from ..contract.progress import Progress
@@ -41,10 +42,11 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
         EngineError: CHECKPOINT_MISSING where DA3 was asked for or a named file is absent.
     """
     checkpoint = _find_checkpoint(settings, progress)
+    has_cameras = get_model(settings.model).can(Capability.CAMERAS)
     if settings.cameras == "COLMAP":
         return Choice(use_colmap=True, checkpoint=checkpoint)
     if checkpoint is not None:
-        return Choice(use_colmap=False, checkpoint=checkpoint)
+        return Choice(use_colmap=not has_cameras, checkpoint=checkpoint)
     if settings.cameras == "DA3":
         raise EngineError(
             ErrorCode.CHECKPOINT_MISSING,
@@ -61,7 +63,7 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
 def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     if not settings.checkpoint and importlib.util.find_spec("torch") is None:
         return None  # an engine without networks still runs COLMAP
-    from ..inference.model_store import download_checkpoint, find_local_checkpoint
+    from ..inference.model_store import find_local_checkpoint
 
     named = Path(settings.checkpoint) if settings.checkpoint else None
     found = find_local_checkpoint(settings.model, named)
@@ -75,9 +77,29 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
         )
     if not settings.may_download or settings.cameras == "COLMAP":
         return None
-    progress.begin(STAGE_DOWNLOAD, settings.model)
-    return download_checkpoint(
-        settings.model,
-        lambda part: progress.report(part, settings.model),
-        progress.is_cancelled,
-    )
+    entry = get_model(settings.model)
+    if not entry.is_commercial_use_allowed:
+        progress.note(f"{entry.title} is licensed {entry.licence.title}. {entry.licence.sentence}")
+    return fetch_checkpoint(entry.id, progress)
+
+
+def fetch_checkpoint(model_id: str, progress: Progress) -> Path:
+    """Download a model's weights as a stage of a job, or find them in the cache.
+
+    Args:
+        model_id: one of `contract.models.MODELS`.
+        progress: has STAGE_DOWNLOAD in its plan.
+
+    Raises:
+        EngineError: no route, no access, no space, damaged.
+        CancelledError: the user cancelled; what has arrived is kept for the next time.
+    """
+    from ..inference.model_store import download_checkpoint
+
+    def tell(done_bytes: int, total_bytes: int) -> None:
+        detail = f"{title}, {format_gigabytes(done_bytes)} of {format_gigabytes(total_bytes)}"
+        progress.report(done_bytes / max(total_bytes, 1), detail)
+
+    title = get_model(model_id).title
+    progress.begin(STAGE_DOWNLOAD, title)
+    return download_checkpoint(model_id, tell, progress.is_cancelled)

@@ -7,6 +7,7 @@ Runs in the engine.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,8 @@ from .points import fuse_depth
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 _PREPARED: Final = 0.1
 _PREDICTED: Final = 0.95
 _CROP_WORTH_A_WORD: Final = 0.02
+# JPEGs are decoded at no less than this multiple of the network's resolution: 54 dB or better.
+_SPARE_PIXELS: Final = 2
 
 
 class NetworkKeeper:
@@ -90,7 +95,9 @@ def predict_dense(
         K_original=None if known is None else known.K,
         seed=settings.seed,
     )
-    pictures = photos.iterate(_Part(progress, 0.0, _PREPARED))
+    # Known cameras are in pixels of the whole photo, so it must be decoded whole for them.
+    least_side = 0 if known is not None else _find_least_side(source, settings)
+    pictures = photos.iterate(_Part(progress, 0.0, _PREPARED), least_side)
     prediction = predictor.predict(
         pictures,
         options,
@@ -98,7 +105,7 @@ def predict_dense(
         progress.is_cancelled,
     )
     _tell_about_crops(prediction, photos, source, progress)
-    grid = prediction.grid_from_original
+    grid = prediction.grid_from_original @ _make_scales(photos.reductions)
     if known is not None:
         K = known.K
     else:
@@ -125,6 +132,22 @@ def predict_dense(
         residual_px=[None] * count,
         dense=dense,
     )
+
+
+def _find_least_side(source: PhotoSource, settings: RunSettings) -> int:
+    """Return the longer side in pixels that a photo must keep for the network to see no loss."""
+    side = _SPARE_PIXELS * settings.process_resolution
+    if settings.resize_method.startswith("upper"):
+        return side
+    longest = max(max(v.width, v.height) / min(v.width, v.height) for v in source.views)
+    return math.ceil(side * longest)
+
+
+def _make_scales(reductions: list[float]) -> NDArray[np.float64]:
+    """Return (N, 3, 3) float64, pixels of the photo to pixels of the reduced picture."""
+    scales = np.tile(np.eye(3), (len(reductions), 1, 1))
+    scales[:, 0, 0] = scales[:, 1, 1] = 1 / np.array(reductions)
+    return scales
 
 
 class _Part:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..contract.names import PHOTOS_FOLDER
 from ..contract.views import PhotoSource, SourceKind, View
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..contract.progress import Progress
+
+class SupportsReport(Protocol):
+    """What is told how far a step is."""
+
+    def report(self, fraction: float, /, detail: str = "") -> None:
+        """Take the finished share, 0 to 1, and what is counted."""
+        ...
+
 
 # Characters that file systems or Blender's image sequences trip over.
 _UNSAFE = re.compile(r'[#:*?"<>|\\/\x00-\x1f]+')
@@ -50,6 +58,7 @@ class PinholePhotos:
         self._folder = folder / PHOTOS_FOLDER
         self._names = name_copies([source.views[i] for i in indices])
         self.indices = list(indices)
+        self.reductions: list[float] = []
         self.files = [
             f"{PHOTOS_FOLDER}/{self._names[position]}"
             if self._is_copied(i)
@@ -68,20 +77,31 @@ class PinholePhotos:
         for _ in self._convert(wanted, progress):
             pass
 
-    def iterate(self, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    def iterate(
+        self, progress: SupportsReport, least_side: int = 0
+    ) -> Iterator[NDArray[np.uint8]]:
         """Yield the pinhole picture of every index in order, and write copies on the way.
 
+        Args:
+            progress: is told of every photo.
+            least_side: photos may come smaller by 2, 4 or 8 as long as their longer side keeps
+                this many pixels; 0 keeps the size. `reductions` has the factors afterwards.
+
         Yields:
-            (height, width, 3) uint8 sRGB, size of the original photo.
+            (height, width, 3) uint8 sRGB.
         """
-        for _, image in self._convert(self.indices, progress):
+        if any(self._is_copied(index) for index in self.indices):
+            least_side = 0  # copies have the size of the photo
+        self.reductions = []
+        for index, image in self._convert(self.indices, progress, least_side):
+            self.reductions.append(self._source.views[index].width / image.shape[1])
             yield image
 
     def _convert(
-        self, wanted: Sequence[int], progress: Progress
+        self, wanted: Sequence[int], progress: SupportsReport, least_side: int = 0
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         position = {index: n for n, index in enumerate(self.indices)}
-        for done, (index, original) in enumerate(read_views(self._source, wanted)):
+        for done, (index, original) in enumerate(read_views(self._source, wanted, least_side)):
             progress.report(done / len(wanted), f"{done + 1} of {len(wanted)} photos")
             lens = self._lens[index]
             image = original
@@ -94,14 +114,20 @@ class PinholePhotos:
 
 
 def read_views(
-    source: PhotoSource, wanted: Sequence[int]
+    source: PhotoSource, wanted: Sequence[int], least_side: int = 0
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Decode some views in ascending order, streaming where that is the faster way."""
+    """Decode some views in ascending order, streaming where that is the faster way.
+
+    Args:
+        source: of the photos.
+        wanted: ascending indices.
+        least_side: as in `PhotoSource.iterate`; single photos keep their size.
+    """
     if not wanted:
         return
     if source.kind is SourceKind.VIDEO or len(wanted) == len(source.views):
         chosen, last = set(wanted), wanted[-1]
-        for index, image in source.iterate():
+        for index, image in source.iterate(least_side):
             if index in chosen:
                 yield index, image
             if index == last:

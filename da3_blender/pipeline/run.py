@@ -23,7 +23,7 @@ from ..contract.result_folder import ResultWriter, translate_disk_errors
 from ..media import open_source
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
-from .choice import STAGE_DOWNLOAD, Choice, choose_solver
+from .choice import STAGE_DOWNLOAD, Choice, choose_solver, fetch_checkpoint
 from .dense import NetworkKeeper, predict_dense
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
@@ -57,6 +57,24 @@ class Pipeline:
         writer = self._writer
         if writer is not None:
             writer.discard()
+
+    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+        """Download the weights of a model, with the permission of the user.
+
+        Args:
+            model_id: one of `contract.models.MODELS`.
+            progress: is told of the bytes and asked about cancelling.
+
+        Returns:
+            A summary for people: folder (that of the file), model, bytes.
+
+        Raises:
+            EngineError: with a remedy.
+            CancelledError: by the user's wish; what has arrived is kept for the next time.
+        """
+        progress.plan([(STAGE_DOWNLOAD, 1.0)])
+        path = fetch_checkpoint(model_id, progress)
+        return {"folder": str(path.parent), "model": model_id, "bytes": path.stat().st_size}
 
     def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         """Do one run.

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..contract.models import MODELS
+
 Items = tuple[tuple[str, str, str], ...]
 
 INPUT_KIND: Final[Items] = (
@@ -26,11 +28,9 @@ CAMERAS: Final[Items] = (
     ("DA3", "Depth Anything 3", "Cameras and dense depth by the network; also for few photos"),
     ("COLMAP", "COLMAP", "Exact cameras and sparse points from features; needs overlap"),
 )
-MODEL: Final[Items] = (
-    ("da3-small", "Small", "Fastest, for a first look and small cards"),
-    ("da3-base", "Base", "Good quality at moderate speed"),
-    ("da3-large", "Large", "Better depth and cameras; needs about 8 GB of GPU memory"),
-    ("da3-giant", "Giant", "Best depth and cameras; needs a large card"),
+MODEL: Final[Items] = tuple(
+    (entry.id, entry.describe(), f"{entry.purpose}. Licence: {entry.licence.title}")
+    for entry in MODELS.values()
 )
 RESIZE_METHOD: Final[Items] = (
     ("upper_bound_resize", "Longest Side, Resize", "The longest side gets the resolution"),

@@ -15,6 +15,7 @@ import bpy
 
 from ..contract import names
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.models import check_licence, get_model
 from ..contract.settings import RunSettings
 from .build_options import BuildOptions
 
@@ -54,6 +55,7 @@ class MachineSettings(Protocol):
 
     checkpoint: str
     allow_downloads: bool
+    commercial_only: bool
     device: str
 
 
@@ -66,7 +68,8 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         user_folder: the extension's own folder, for results of files that were never saved.
 
     Raises:
-        EngineError: SETTINGS_INVALID; a choice cannot work.
+        EngineError: SETTINGS_INVALID; a choice cannot work, or the model's licence forbids
+            what the preferences ask for.
     """
     chosen = getattr(scene, names.SCENE_SETTINGS)
     inputs = list_inputs(scene)
@@ -77,7 +80,10 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         frame_start=chosen.frame_start if chosen.use_frame_range else None,
         frame_end=chosen.frame_end if chosen.use_frame_range else None,
         checkpoint=bpy.path.abspath(checkpoint) if checkpoint else "",
-        may_download=preferences.allow_downloads and bpy.app.online_access,
+        # A licence with limits has to be shown first: Download Model does that.
+        may_download=preferences.allow_downloads
+        and bpy.app.online_access
+        and get_model(chosen.model).is_commercial_use_allowed,
         device=preferences.device,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
@@ -87,6 +93,7 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
             "There is no input.",
             "Choose a folder of photos, photo files or a video.",
         )
+    check_licence(settings.model, commercial_only=preferences.commercial_only)
     settings.check()
     return settings
 

@@ -21,12 +21,12 @@ _SMALLEST_RESOLUTION_PX: Final = 224
 _MEMORY_PHRASES: Final = ("out of memory", "can't allocate memory", "not enough memory")
 
 
-def exception_to_error(error: BaseException, settings: RunSettings) -> EngineError:
+def exception_to_error(error: BaseException, settings: RunSettings | None) -> EngineError:
     """Turn whatever stopped a job into an EngineError.
 
     Args:
         error: the exception; an EngineError is returned as it is.
-        settings: of the job, for concrete numbers in the remedy.
+        settings: of the run, for concrete numbers in the remedy; None for other jobs.
     """
     if isinstance(error, EngineError):
         return error
@@ -34,10 +34,12 @@ def exception_to_error(error: BaseException, settings: RunSettings) -> EngineErr
         return EngineError(
             ErrorCode.OUT_OF_MEMORY,
             f"The memory ran out ({summarise(error)}).",
-            suggest_smaller(settings),
+            "Close other programs and try again."
+            if settings is None
+            else suggest_smaller(settings),
         )
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        where = error.filename or settings.output
+        where = error.filename or ("a file" if settings is None else settings.output)
         return EngineError(
             ErrorCode.DISK_FULL,
             f"The disk is full; {where} could not be written.",

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..contract import protocol
 from ..contract.errors import CancelledError, EngineError, ErrorCode
+from ..contract.models import get_model
 from ..contract.progress import Progress
 from ..contract.settings import RunSettings
 from .channel import Channel, take_stdin, take_stdout
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Pipeline(Protocol):
-    """Does the work of a run. It may offer `abandon()`.
+    """Does the work of a job. It may offer `abandon()`.
 
     `abandon()` deletes the unfinished files of the run in progress. It is called from another
     thread, while `run` is stuck, just before the process ends.
@@ -55,13 +56,23 @@ class Pipeline(Protocol):
         """
         ...
 
+    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+        """Download the weights of a model and return a summary; plain JSON values.
+
+        Raises:
+            CancelledError: `progress` said that the user cancelled.
+            EngineError: anything that the user can mend.
+        """
+        ...
+
 
 @dataclass(eq=False)
 class _ActiveJob:
-    """The job that was accepted and has not had its last word."""
+    """The job that was accepted and has not had its last word: a run, or a model to fetch."""
 
     id: str
-    settings: RunSettings
+    settings: RunSettings | None
+    model_id: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -139,7 +150,10 @@ class Worker:
             self._pipeline = self._pipeline_factory()
         if job.cancelled.is_set():
             raise CancelledError
-        return self._pipeline.run(job.settings, Progress(listen, job.cancelled.is_set, note))
+        progress = Progress(listen, job.cancelled.is_set, note)
+        if job.settings is None:
+            return self._pipeline.fetch(job.model_id, progress)
+        return self._pipeline.run(job.settings, progress)
 
     def _fail(self, job: _ActiveJob, error: BaseException) -> None:
         if job.cancelled.is_set():
@@ -194,8 +208,8 @@ class Worker:
             logger.warning("Ignored a line that is no message: %s", error)
             return
         kind = message["type"]
-        if kind == protocol.RUN:
-            self._accept(str(message.get("job", "")), message.get("settings"))
+        if kind in (protocol.RUN, protocol.FETCH):
+            self._accept(str(message.get("job", "")), message)
         elif kind == protocol.CANCEL:
             self._cancel(str(message.get("job", "")))
         elif kind == protocol.QUIT:
@@ -203,7 +217,7 @@ class Worker:
         else:
             logger.warning("Ignored a message of unknown type %r", kind)
 
-    def _accept(self, job_id: str, values: object) -> None:
+    def _accept(self, job_id: str, message: dict[str, Any]) -> None:
         with self._lock:
             busy_with = self._job
         if busy_with is not None:
@@ -217,12 +231,10 @@ class Worker:
             )
             return
         try:
-            settings = RunSettings.from_json(values if isinstance(values, dict) else {})
-            settings.check()
+            job = _make_job(job_id, message)
         except EngineError as error:
             self._refuse(job_id, error)
             return
-        job = _ActiveJob(job_id, settings)
         with self._lock:
             self._job = job
         self._accepted.put(job)
@@ -256,6 +268,20 @@ class Worker:
         self._abandon()
         self._say_last(job, protocol.CANCELLED)
         os._exit(EXIT_AFTER_CANCEL)
+
+
+def _make_job(job_id: str, message: dict[str, Any]) -> _ActiveJob:
+    """Read a `run` or a `fetch`.
+
+    Raises:
+        EngineError: SETTINGS_INVALID.
+    """
+    if message["type"] == protocol.FETCH:
+        return _ActiveJob(job_id, None, get_model(str(message.get("model", ""))).id)
+    values = message.get("settings")
+    settings = RunSettings.from_json(values if isinstance(values, dict) else {})
+    settings.check()
+    return _ActiveJob(job_id, settings)
 
 
 def serve(pipeline_factory: Callable[[], Pipeline]) -> None:

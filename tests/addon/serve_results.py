@@ -64,6 +64,13 @@ class SmallPipeline:
         facts = {"views": 2, "cameras": 2, "points": 8, "solver": "test"}
         return {"folder": settings.output, **facts}
 
+    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+        progress.plan([("Downloading", 1.0)])
+        progress.begin("Downloading")
+        if model_id == "da3-giant":
+            raise EngineError(ErrorCode.DOWNLOAD_FAILED, "The hub sleeps.", "Try again.")
+        return {"folder": "/models", "model": model_id, "bytes": 7}
+
     def abandon(self) -> None:
         """Nothing lies about."""
 

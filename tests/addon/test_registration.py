@@ -11,7 +11,7 @@ bpy = pytest.importorskip("bpy")
 MODULE = "bl_ext.user_default.da3_reconstruction"
 OPERATORS = (
     *("reconstruct", "cancel", "choose_folder", "choose_files", "build_scene", "look_through"),
-    *("copy_report", "open_result", "open_preferences", "dismiss"),
+    *("copy_report", "open_result", "open_preferences", "dismiss", "download_model"),
 )
 PANELS = ("main", "cameras_model", "sequence", "points", "scene")
 

@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from da3_blender.inference.model_table import MODELS
+from da3_blender.contract.models import MODELS
 from da3_blender.inference.weights import build_empty_network, is_ignored_key, official_key
 from da3_blender.network.presets import PRESETS
 
@@ -32,14 +32,13 @@ def test_official_keys_and_shapes(name):
     assert ours.items() <= official.items()
     left = official.keys() - ours.keys()
     assert all(is_ignored_key(key) for key in left)
-    assert any("gs_head" in key for key in left) == PRESETS[name].has_gaussian_head
     # an ignored name must not hide a weight that we use
     assert not [key for key in ours if is_ignored_key(key)]
 
 
-@pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.model_id)
+@pytest.mark.parametrize("entry", MODELS.values(), ids=lambda entry: entry.id)
 def test_download_size_is_four_bytes_per_official_weight(entry):
-    path = SHARED / "spec" / "state_dicts" / f"{entry.preset}.json"
+    path = SHARED / "spec" / "state_dicts" / f"{entry.architecture.name}.json"
     if not path.is_file():
         pytest.skip(f"no inventory {path.name} beside the checkout")
     count = 0

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 
 from da3_blender.contract.errors import EngineError, ErrorCode
-from da3_blender.inference.model_table import MODELS, get_model
+from da3_blender.contract.models import MODELS, get_model
 from da3_blender.inference.weights import (
     StoredTensor,
     identify_architecture,
@@ -108,7 +108,6 @@ def test_both_layouts_of_the_shared_norm(network, state, path):
 
 
 def test_parts_without_effect_are_ignored(state, path):
-    state["model.gs_head.projects.0.weight"] = torch.zeros(2, 2)
     state["model.head.scratch.output_conv1_aux.0.0.weight"] = torch.zeros(1)
     state["model.head.scratch.output_conv2_aux.2.5.bias"] = torch.zeros(1)
     save_file(state, path)
@@ -187,20 +186,44 @@ def test_missing_file(path):
     assert str(path) in error.value.message
 
 
-def test_metric_checkpoint_is_named(state, path):
+def test_a_metric_checkpoint_is_recognised(state, path):
     state["model.head.scratch.sky_output_conv2.0.weight"] = torch.zeros(1)
     save_file(state, path)
-    refuse(path, "da3metric-large", "any-view")
+    refuse(path, "does not fit da3metric-large")
+
+
+def test_gaussian_head_only_where_it_belongs(state, path):
+    state["model.gs_head.projects.0.weight"] = torch.zeros(2, 2)
+    save_file(state, path)
+    refuse(path, "1 unexpected (model.gs_head.projects.0.weight)")
 
 
 def test_config_decides_the_architecture(state, path):
     save_file(state, path)
     path.with_name("config.json").write_text(json.dumps({"model_name": "da3mono-large"}))
-    refuse(path, "da3mono-large")
+    refuse(path, "does not fit da3mono-large")
+    path.with_name("config.json").write_text(json.dumps({"model_name": "da4"}))
+    refuse(path, "da4", "none of ours")
     path.with_name("config.json").write_text(json.dumps({"model_name": "tiny"}))
     load_network(path, "cpu")
     path.with_name("config.json").write_text("not json")
     load_network(path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("models--depth-anything--DA3MONO-LARGE/snapshots/abc", "da3mono-large"),
+        ("models--depth-anything--DA3METRIC-LARGE/snapshots/abc", "da3metric-large"),
+        ("monolith/weights", "da3metric-large"),
+    ],
+)
+def test_mono_and_metric_differ_by_the_name_of_the_folder_only(tmp_path, folder, name):
+    # both have the same keys; without a config file the name is all there is
+    path = tmp_path / folder / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    save_file({"model.head.scratch.sky_output_conv2.0.weight": torch.zeros(1)}, path)
+    refuse(path, f"does not fit {name}")
 
 
 def test_architecture_from_keys():
@@ -219,6 +242,6 @@ def test_architecture_from_keys():
 def test_model_table():
     assert MODELS["da3-small"].is_commercial_use_allowed
     assert not MODELS["da3-giant"].is_commercial_use_allowed
-    assert all(entry.preset in PRESETS for entry in MODELS.values())
+    assert all(entry.architecture.name in PRESETS for entry in MODELS.values())
     with pytest.raises(EngineError):
         get_model("da3-huge")

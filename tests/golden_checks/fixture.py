@@ -25,7 +25,7 @@ from da3_blender.network.presets import PRESETS
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from da3_blender.network.any_view import AnyViewNetwork
+    from da3_blender.inference.weights import Network
 
 Array = np.ndarray
 
@@ -152,9 +152,9 @@ class NetworkCache:
 
     def __init__(self) -> None:
         self._key: tuple | None = None
-        self._network: AnyViewNetwork | None = None
+        self._network: Network | None = None
 
-    def get(self, fixture: Fixture) -> AnyViewNetwork:
+    def get(self, fixture: Fixture) -> Network:
         """Return the network of the fixture's variant with its synthetic weights."""
         variant, seed = fixture.need_meta("variant"), int(fixture.need_meta("seed"))
         rules = [tuple(rule) for rule in fixture.meta.get("scale_rules", [])]
@@ -167,7 +167,7 @@ class NetworkCache:
         return self._network
 
 
-def _make_network(variant: str, seed: int, rules: list, folder: Path) -> AnyViewNetwork:
+def _make_network(variant: str, seed: int, rules: list, folder: Path) -> Network:
     """Fill a network tensor by tensor, so that no second copy of the weights exists."""
     weights = load_weights_module(folder)
     network = build_empty_network(PRESETS[variant])

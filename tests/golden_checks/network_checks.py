@@ -19,9 +19,18 @@ from da3_blender.inference.given_cameras import normalise_cameras
 from da3_blender.inference.predictor import PredictOptions, Predictor
 from da3_blender.inference.ray_pose import estimate_cameras_from_rays
 from da3_blender.network.any_view import AnyViewNetwork, ForwardOptions, NetworkOutput
+from da3_blender.network.nested import NestedNetwork
 from da3_blender.network.pose_encoding import encoding_to_cameras
 from da3_blender.network.reference_view import order_from_reference
+from da3_blender.network.single_view import SingleViewNetwork
 
+from .family_checks import (
+    check_nested,
+    check_raw_gaussians,
+    check_scene_gaussians,
+    check_single_view,
+    collect_scene,
+)
 from .fixture import (
     PROBE_LIMIT,
     RELATIVE_LIMIT,
@@ -48,16 +57,27 @@ class Inner(NamedTuple):
 
 
 def check_network(fixture: Fixture, cache: NetworkCache) -> Comparison:
-    """Compare one call of the network, results and inner values."""
+    """Compare one call of a network of any kind, results and inner values."""
+    network = cache.get(fixture)
+    fixture.need("out_depth")
+    images, w2c, K = _read_input(fixture)
+    if isinstance(network, SingleViewNetwork):
+        return check_single_view(network, fixture, images)
+    if isinstance(network, NestedNetwork):
+        return check_nested(network, fixture, images, w2c, K)
+    return _check_any_view(network, fixture, images, w2c, K)
+
+
+def _check_any_view(
+    network: AnyViewNetwork, fixture: Fixture, images: Tensor, w2c: Tensor | None, K: Tensor | None
+) -> Comparison:
     result = Comparison()
     call = dict(fixture.meta.get("call", {}))
     unknown = sorted(set(call) - _KNOWN_CALL)
     if unknown:
         result.remarks.append(f"options not known: {', '.join(unknown)}")
-    network = cache.get(fixture)
-    fixture.need("out_depth")
-    images, w2c, K = _read_input(fixture)
     options = ForwardOptions(
+        wants_gaussians=bool(call.get("infer_gs")),
         reference_view=call.get("ref_view_strategy", "saddle_balanced"),
         wants_rays=any(name.startswith(("out_ray", "mid_ray")) for name in fixture.arrays),
         export_layers=tuple(call.get("export_feat_layers", ())),
@@ -65,25 +85,32 @@ def check_network(fixture: Fixture, cache: NetworkCache) -> Comparison:
     output, inner = _run(network, images, w2c, K, options)
     if "out_ref_index" in fixture.arrays and not _check_reference(fixture, output, result):
         return result
-    limit = PROBE_LIMIT if fixture.meta.get("scale_rules") else RELATIVE_LIMIT
     ours = collect_results(output, fixture, network)
     ours |= _collect_inner(network, images, inner, options, fixture)
     if call.get("use_ray_pose"):
         ours |= _compute_ray_pose(output, fixture)
+    _compare_arrays(result, ours, fixture)
+    if options.wants_gaussians:
+        check_raw_gaussians(result, output, fixture)
+        check_scene_gaussians(result, collect_scene(output, w2c, wants_gaussians=True), fixture)
+    return result
+
+
+def _compare_arrays(result: Comparison, ours: dict[str, Array], fixture: Fixture) -> None:
+    """Compare all arrays but the inputs, and the Gaussians, which have limits of their own."""
+    limit = PROBE_LIMIT if fixture.meta.get("scale_rules") else RELATIVE_LIMIT
+    uses_rays = dict(fixture.meta.get("call", {})).get("use_ray_pose")
     skipped = []
     for name, theirs in fixture.arrays.items():
         if name.startswith("in_") or name in ("out_ref_index", "ransac_draws"):
             continue
         if name in ours:
-            has_draws = call.get("use_ray_pose") and name in _RAY_POSE_LIMITS
+            has_draws = uses_rays and name in _RAY_POSE_LIMITS
             result.close(name, ours[name], theirs, _RAY_POSE_LIMITS[name] if has_draws else limit)
         elif not _GAUSSIANS.match(name):
             skipped.append(name)
-    if any(_GAUSSIANS.match(name) for name in fixture.arrays):
-        result.remarks.append("Gaussians not built")
     if skipped:
         result.remarks.append(f"not compared: {', '.join(skipped)}")
-    return result
 
 
 def check_strategies(fixture: Fixture, cache: NetworkCache) -> Comparison:
@@ -150,29 +177,29 @@ def check_api(fixture: Fixture, cache: NetworkCache) -> Comparison:
         w2c=fixture.need("in_extrinsics").astype(np.float64) if has_cameras else None,
         K_original=fixture.need("in_intrinsics").astype(np.float64) if has_cameras else None,
         align_to_input_scale=bool(fixture.meta.get("align_to_input_ext_scale", True)),
+        matches_release=True,
     )
-    outputs: list[NetworkOutput] = []
+    outputs = []
     hook = network.register_forward_hook(lambda _m, _i, output: outputs.append(output))
     try:
         prediction = Predictor(network, network.preset, "cpu", "float32").predict(images, options)
     finally:
         hook.remove()
     theirs = fixture.arrays
-    rows = theirs["out_extrinsics"].shape[-2] if "out_extrinsics" in theirs else 3
-    ours = {
-        "out_depth": prediction.depth,
-        "out_conf": prediction.confidence,
-        "out_extrinsics": prediction.w2c[:, :rows],
-        "mid_raw_depth_view0": outputs[0].depth[0, 0],
-        "mid_raw_extrinsics": _decode(outputs[0], outputs[0].depth)[0][..., :3, :],
-    }
+    ours = {"out_depth": prediction.depth, "out_sky": prediction.sky}
+    if prediction.w2c is not None:
+        rows = theirs["out_extrinsics"].shape[-2] if "out_extrinsics" in theirs else 3
+        ours |= {"out_conf": prediction.confidence, "out_extrinsics": prediction.w2c[:, :rows]}
+        ours |= {"out_intrinsics": prediction.K, "mid_proc_intrinsics": prediction.K[None]}
+    if isinstance(outputs[0], NetworkOutput):
+        ours["mid_raw_depth_view0"] = outputs[0].depth[0, 0]
+        ours["mid_raw_extrinsics"] = _decode(outputs[0], outputs[0].depth)[0][..., :3, :]
     if has_cameras:
         ours["mid_norm_extrinsics"] = normalise_cameras(options.w2c)[None]
     limits = {
         "out_intrinsics": 1e-6 if has_cameras else RELATIVE_LIMIT,
         "mid_proc_intrinsics": 1e-6,
     }
-    ours |= {"out_intrinsics": prediction.K, "mid_proc_intrinsics": prediction.K[None]}
     for layer, feature in prediction.features.items():
         ours[f"out_feat_layer_{layer}"] = _permute(
             feature[None], layer, prediction.reference_index, network

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from da3_blender.contract.errors import EngineError, ErrorCode
+from da3_blender.contract.models import get_model
 from da3_blender.worker.loop import serve
 
 if TYPE_CHECKING:
@@ -43,6 +44,19 @@ class FakePipeline:
         progress.begin("Reading photos", settings.inputs[-1])
         result = getattr(self, settings.inputs[0])(settings, progress)
         return {"folder": settings.output, "runs": self.runs, "pid": os.getpid()} | (result or {})
+
+    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+        """Behave as the model says: large ones are slow, deprecated ones fail."""
+        progress.plan([("Downloading the model", 1.0)])
+        progress.begin("Downloading the model", model_id)
+        if get_model(model_id).is_deprecated:
+            raise EngineError(ErrorCode.DOWNLOAD_FAILED, f"No {model_id}.", "Take another.")
+        while model_id == "da3-giant":
+            progress.report(0.5, "1 of 2 GB")
+            time.sleep(0.02)
+        if model_id == "da3-large":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {"folder": "/models", "model": model_id, "bytes": 7, "pid": os.getpid()}
 
     def abandon(self) -> None:
         if self.work is not None:

@@ -1,0 +1,258 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gaussians as a PLY file that Gaussian splatting programs read.
+
+Runs in the engine. Source of the layout: the files of 3D Gaussian Splatting (Kerbl et al. 2023).
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ..contract.errors import EngineError, ErrorCode
+from ..contract.result_folder import translate_disk_errors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Array = np.ndarray
+
+_BORDER_SHARE = 8 / 256
+_CENTRED_QUANTILE = 0.95
+_LEAST_OPACITY = 1e-6
+"""The file holds log(p / (1 - p)), which has no number for 0 and 1."""
+_DEGREE_3_REST = 45
+_VIEWS_WORTH_KEEPING = 12
+
+
+class GaussianArrays(Protocol):
+    """What is written, G Gaussians in view, row, column order; `inference.gaussians` makes it."""
+
+    @property
+    def means(self) -> Array:
+        """Return (G, 3) float32."""
+        ...
+
+    @property
+    def scales(self) -> Array:
+        """Return (G, 3) float32, scene units."""
+        ...
+
+    @property
+    def rotations(self) -> Array:
+        """Return (G, 4) float32, wxyz."""
+        ...
+
+    @property
+    def harmonics(self) -> Array:
+        """Return (G, 3, D) float32, D coefficients of each colour."""
+        ...
+
+    @property
+    def opacities(self) -> Array:
+        """Return (G,) float32, 0 to 1."""
+        ...
+
+
+class PlyLayout(enum.Enum):
+    """Which columns the file has."""
+
+    FULL = "full"  # normals, all coefficients of the colours
+    FLAT_COLOUR = "flat_colour"  # normals, one colour for all directions
+    DEGREE_3 = "degree_3"  # no normals, flat colour padded with zeros to degree 3
+
+
+@dataclass(frozen=True)
+class PlyOptions:
+    """What is left out, and how the rest is written.
+
+    Attributes:
+        layout: which columns.
+        drops_border: leave out 8/256 of the picture at each side, where Gaussians are poor.
+        depth_quantile: leave out of each view what lies deeper than this share; 1 keeps all.
+        view_step: use views 0, n, 2n, ...; None uses about 12.
+        is_centred: move the median to the origin and scale most of the cloud into a unit cube.
+    """
+
+    layout: PlyLayout = PlyLayout.FULL
+    drops_border: bool = True
+    depth_quantile: float = 1.0
+    view_step: int | None = 1
+    is_centred: bool = False
+
+
+def write_gaussian_ply(
+    path: Path,
+    gaussians: GaussianArrays,
+    depth: Array,
+    options: PlyOptions | None = None,
+    sky: Array | None = None,
+) -> int:
+    """Write a binary PLY file; it appears under its name when it is complete.
+
+    Args:
+        path: of the file; an older one is replaced.
+        gaussians: one per pixel of `depth`, in any world.
+        depth: (N, H, W) float32 of the same prediction.
+        options: None for the defaults.
+        sky: (N, H, W) bool, pixels to leave out, or None.
+
+    Returns:
+        The number of Gaussians in the file.
+
+    Raises:
+        EngineError: INPUT_MISMATCH, the numbers differ; SETTINGS_INVALID, nothing is left;
+            DISK_FULL or OUTPUT_UNWRITABLE.
+    """
+    options = options or PlyOptions()
+    keep = choose_gaussians(gaussians, depth, options, sky)
+    count = int(np.count_nonzero(keep))
+    if not count:
+        raise EngineError(
+            ErrorCode.SETTINGS_INVALID,
+            f"None of {keep.size} Gaussians is left to write.",
+            "Trim less, or use photos that show more than sky.",
+        )
+    centre, unit = np.zeros(3), 1.0
+    if options.is_centred:
+        centre, unit = _find_frame(gaussians.means[keep])
+    columns = list_columns(options.layout, gaussians.harmonics.shape[2])
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
+    header += [*(f"property float {name}" for name in columns), "end_header", ""]
+    part = path.with_name(f".{path.name}.part")
+    per_view = depth.shape[1] * depth.shape[2]
+    with translate_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write("\n".join(header).encode("ascii"))
+                for view in range(len(depth)):
+                    chosen = view * per_view + np.flatnonzero(
+                        keep[view * per_view : (view + 1) * per_view]
+                    )
+                    rows = _build_rows(gaussians, chosen, options.layout, centre, unit)
+                    file.write(rows.astype("<f4").tobytes())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    return count
+
+
+def choose_gaussians(
+    gaussians: GaussianArrays, depth: Array, options: PlyOptions, sky: Array | None = None
+) -> Array:
+    """Choose what is worth a place in a file.
+
+    Args:
+        gaussians: one per pixel of `depth`.
+        depth: (N, H, W) float32.
+        options: what is left out. Gaussians without size, or with numbers that are not finite,
+            always are.
+        sky: (N, H, W) bool, pixels to leave out, or None.
+
+    Returns:
+        (G,) bool.
+
+    Raises:
+        EngineError: INPUT_MISMATCH; the numbers of pixels and Gaussians differ.
+    """
+    if len(gaussians.means) != depth.size or (sky is not None and sky.shape != depth.shape):
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"There are {len(gaussians.means)} Gaussians for {depth.size} pixels.",
+            "Give depth and sky of the prediction that the Gaussians come from.",
+        )
+    views, height, width = depth.shape
+    keep = np.ones(depth.shape, bool) if sky is None else ~sky
+    step = options.view_step
+    if step is None:
+        step = max(1, views // _VIEWS_WORTH_KEEPING)
+    keep[np.arange(views) % step != 0] = False
+    if options.drops_border:
+        down, across = int(_BORDER_SHARE * height), int(_BORDER_SHARE * width)
+        inside = np.zeros((height, width), bool)
+        inside[down : height - down, across : width - across] = True
+        keep &= inside
+    if options.depth_quantile < 1:
+        limits = np.quantile(depth.reshape(views, -1), options.depth_quantile, axis=1)
+        keep &= depth <= limits[:, None, None]
+    keep = keep.reshape(-1)
+    keep &= (gaussians.scales > 0).all(axis=1)
+    for values in _list_arrays(gaussians):
+        keep &= np.isfinite(values.reshape(len(keep), -1)).all(axis=1)
+    return keep
+
+
+def _list_arrays(gaussians: GaussianArrays) -> tuple[Array, ...]:
+    """Return the five arrays."""
+    return (
+        gaussians.means,
+        gaussians.scales,
+        gaussians.rotations,
+        gaussians.harmonics,
+        gaussians.opacities,
+    )
+
+
+def list_columns(layout: PlyLayout, coefficients: int) -> list[str]:
+    """Name the columns of a file.
+
+    Args:
+        layout: of the file.
+        coefficients: how many each colour has.
+
+    Returns:
+        Property names in order.
+    """
+    rest = {
+        PlyLayout.FULL: 3 * (coefficients - 1),
+        PlyLayout.FLAT_COLOUR: 0,
+        PlyLayout.DEGREE_3: _DEGREE_3_REST,
+    }[layout]
+    normals = [] if layout is PlyLayout.DEGREE_3 else ["nx", "ny", "nz"]
+    return [
+        *("x", "y", "z"),
+        *normals,
+        *(f"f_dc_{index}" for index in range(3)),
+        *(f"f_rest_{index}" for index in range(rest)),
+        "opacity",
+        *(f"scale_{index}" for index in range(3)),
+        *(f"rot_{index}" for index in range(4)),
+    ]
+
+
+def _find_frame(means: Array) -> tuple[Array, float]:
+    """Return the (lower) median position and the half size of most of the cloud."""
+    middle = (len(means) - 1) // 2
+    centre = np.sort(means, axis=0)[middle].astype(np.float64)
+    unit = float(np.quantile(np.abs(means - centre), _CENTRED_QUANTILE, axis=0).max())
+    return centre, unit if unit > 0 else 1.0
+
+
+def _build_rows(
+    gaussians: GaussianArrays, chosen: Array, layout: PlyLayout, centre: Array, unit: float
+) -> Array:
+    """Return (len(chosen), columns) float32."""
+    harmonics = gaussians.harmonics[chosen]
+    p = np.clip(gaussians.opacities[chosen].astype(np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY)
+    count = len(chosen)
+    parts = [(gaussians.means[chosen] - centre) / unit]
+    if layout is not PlyLayout.DEGREE_3:
+        parts.append(np.zeros((count, 3)))
+    parts.append(harmonics[:, :, 0])
+    if layout is PlyLayout.FULL:
+        parts.append(
+            harmonics[:, :, 1:].reshape(count, 3 * harmonics.shape[2] - 3)
+        )  # all of one colour, then the next
+    if layout is PlyLayout.DEGREE_3:
+        parts.append(np.zeros((count, _DEGREE_3_REST)))
+    parts += [
+        np.log(p / (1 - p))[:, None],
+        np.log(gaussians.scales[chosen] / unit),
+        gaussians.rotations[chosen],
+    ]
+    return np.concatenate(parts, axis=1).astype(np.float32)

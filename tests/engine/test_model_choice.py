@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which model a run takes, and the command line's `models` and `download`.
+
+Runs in the engine's environment.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+pytest.importorskip("torch", reason="torch is not installed")
+
+from da3_blender.contract.models import MODELS
+from da3_blender.contract.progress import Progress
+from da3_blender.contract.settings import RunSettings
+from da3_blender.pipeline.choice import choose_solver
+from tests.engine.local_hub import run_hub
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def notes():
+    return []
+
+
+@pytest.fixture
+def progress(notes):
+    return Progress(lambda *_news: None, lambda: False, notes.append)
+
+
+@pytest.fixture
+def hub():
+    with run_hub({"model.safetensors": b"weights!" * 1000}) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("model", "cameras", "title"),
+    [
+        ("da3-base", "AUTO", "DA3"),
+        ("da3-base", "DA3", "DA3"),
+        ("da3-base", "COLMAP", "COLMAP + DA3"),
+        ("da3mono-large", "AUTO", "COLMAP + DA3"),
+        ("da3metric-large", "COLMAP", "COLMAP + DA3"),
+    ],
+)
+def test_models_without_cameras_get_them_from_colmap(tmp_path, progress, model, cameras, title):
+    file = tmp_path / "model.safetensors"
+    file.touch()
+    settings = RunSettings(("/a",), "/b", model=model, cameras=cameras, checkpoint=str(tmp_path))
+    choice = choose_solver(settings, progress)
+    assert (choice.title, choice.checkpoint) == (title, file)
+
+
+@pytest.mark.parametrize("model", ["da3-base", "da3-large"])
+def test_a_run_tells_the_licence_before_it_downloads(
+    hub, tmp_path, monkeypatch, progress, notes, model
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    template = hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    settings = RunSettings(("/a",), "/b", model=model, may_download=True)
+    choice = choose_solver(settings, progress)
+    assert choice.checkpoint is not None
+    assert choice.checkpoint.read_bytes() == hub.files["model.safetensors"]
+    assert ["No commercial use" in note for note in notes] == ([True] * (model == "da3-large"))
+
+
+def run_command(hub, cache, *words):
+    environment = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "0"}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "da3_blender", *words],
+        env=os.environ
+        | environment
+        | {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_command_line_downloads_and_lists(hub, tmp_path):
+    refused = run_command(hub, tmp_path, "download", "da3-giant")
+    assert refused.returncode == 1
+    assert "CC BY-NC 4.0" in refused.stderr
+    assert "5.4 GB" in refused.stderr
+    assert hub.requests == []
+    done = run_command(hub, tmp_path, "download", "da3-giant", "--yes")
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.strip())
+    assert path.read_bytes() == hub.files["model.safetensors"]
+    listed = run_command(hub, tmp_path, "models").stdout.splitlines()
+    here = dict(zip((line.split()[0] for line in listed[::2]), listed[1::2], strict=True))
+    assert list(here) == list(MODELS)
+    assert here.pop("da3-giant").strip() == str(path)
+    assert {line.strip() for line in here.values()} == {"not on this machine"}
+
+
+def test_the_command_line_explains_a_refusal(hub, tmp_path):
+    hub.refusal = (401, None)
+    failed = run_command(hub, tmp_path, "download", "da3-small", "--yes")
+    assert failed.returncode == 1
+    assert "HF_TOKEN" in failed.stderr
+    assert "Traceback" not in failed.stderr
