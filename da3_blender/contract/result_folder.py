@@ -40,6 +40,7 @@ ARRAYS: Final = {
     "point_view": "(M,) int32, index of the view that a point came from, -1 for several",
     "depth": "(N, H, W) float32, along the optical axis, scene units",
     "depth_confidence": "(N, H, W) float32, larger is better",
+    "sky": "(N, H, W) bool, where the picture shows sky",
     "grid_from_photo": "(N, 3, 3) float64, pixels of the photo to pixels of the depth map",
 }
 

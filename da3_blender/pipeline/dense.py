@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..contract.cameras import make_square_pixels
+from ..contract.errors import EngineError, ErrorCode
+from ..network.presets import SingleViewPreset
+from .depth_scale import fit_depth_to_points
 from .outcome import Dense, Outcome
-from .points import fuse_depth
+from .points import fuse_depth, make_empty_cloud
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +27,14 @@ if TYPE_CHECKING:
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
-    from ..inference.predictor import Prediction, Predictor
+    from ..inference.predictor import Prediction, PredictOptions, Predictor
     from .photos import PinholePhotos
 
 # Shares of the time that the network stage spends on its steps.
 _PREPARED: Final = 0.1
 _PREDICTED: Final = 0.95
+# Focal length of a photo that does not tell it, in shares of its longer side: 45 degrees wide.
+_USUAL_FOCAL: Final = 1.2
 _CROP_WORTH_A_WORD: Final = 0.02
 # JPEGs are decoded at no less than this multiple of the network's resolution: 54 dB or better.
 _SPARE_PIXELS: Final = 2
@@ -70,12 +75,14 @@ def predict_dense(
     """Predict depth (and cameras, where none are known) and fuse it to a cloud.
 
     Args:
-        predictor: loaded network.
+        predictor: loaded network; one that looks at single views needs known cameras, or a
+            single photo.
         photos: pinhole pictures.
         source: the input, for names in notes.
         settings: of the run.
         progress: within its stage.
-        known: cameras found before; they go into the network and come out unchanged.
+        known: cameras found before; they go into the network and come out unchanged, but for
+            their size where the network measures metres.
 
     Returns:
         The outcome with depth maps and a dense cloud.
@@ -84,53 +91,99 @@ def predict_dense(
         EngineError: OUT_OF_MEMORY with numbers to try.
         CancelledError: the user cancelled.
     """
-    from ..inference.predictor import PredictOptions
-
-    options = PredictOptions(
-        process_resolution=settings.process_resolution,
-        resize_method=settings.resize_method,
-        reference_view=settings.reference_view,
-        use_ray_pose=settings.use_ray_pose,
-        w2c=None if known is None else known.w2c,
-        K_original=None if known is None else known.K,
-        seed=settings.seed,
-    )
+    is_single_view = isinstance(predictor.preset, SingleViewPreset)
+    if known is None and is_single_view:
+        known = _guess_one_camera(source, photos)
     # Known cameras are in pixels of the whole photo, so it must be decoded whole for them.
     least_side = 0 if known is not None else _find_least_side(source, settings)
-    pictures = photos.iterate(_Part(progress, 0.0, _PREPARED), least_side)
     prediction = predictor.predict(
-        pictures,
-        options,
+        photos.iterate(_Part(progress, 0.0, _PREPARED), least_side),
+        _make_options(settings, known, is_single_view=is_single_view),
         lambda part: progress.report(_PREPARED + part * (_PREDICTED - _PREPARED), "network"),
         progress.is_cancelled,
     )
     _tell_about_crops(prediction, photos, source, progress)
-    grid = prediction.grid_from_original @ _make_scales(photos.reductions)
-    if known is not None:
-        K = known.K
-    else:
-        K = np.linalg.inv(grid) @ prediction.K
-        K = make_square_pixels(K) if settings.square_pixels else K
     progress.report(_PREDICTED, "points", force=True)
+    grid = prediction.grid_from_original @ _make_scales(photos.reductions)
+    if known is None:
+        outcome = _take_cameras(prediction, grid, photos, settings)
+        depth = prediction.depth
+    else:
+        outcome, depth = fit_depth_to_points(prediction, grid, known)
+    confidence = prediction.confidence
+    if confidence is None:
+        confidence = np.ones_like(depth)
+    visible = depth if prediction.sky is None else np.where(prediction.sky, np.float32(0), depth)
     cloud = fuse_depth(
-        prediction.depth,
-        prediction.confidence,
+        visible,
+        confidence,
         prediction.images,
-        (grid @ K, prediction.w2c),
+        (grid @ outcome.K, outcome.w2c),
         (settings.drop_percent, settings.edge_step, settings.max_points),
     )
-    dense = Dense(prediction.depth, prediction.confidence, grid)
-    if known is not None:
-        return known.replace(cloud=cloud, dense=dense)
+    return outcome.replace(
+        cloud=cloud, observations=None, dense=Dense(depth, confidence, grid, prediction.sky)
+    )
+
+
+def _make_options(
+    settings: RunSettings, known: Outcome | None, *, is_single_view: bool
+) -> PredictOptions:
+    from ..inference.predictor import PredictOptions
+
+    return PredictOptions(
+        process_resolution=settings.process_resolution,
+        resize_method=settings.resize_method,
+        reference_view=settings.reference_view,
+        use_ray_pose=settings.use_ray_pose,
+        w2c=None if known is None or is_single_view else known.w2c,
+        K_original=None if known is None else known.K,
+        seed=settings.seed,
+    )
+
+
+def _take_cameras(
+    prediction: Prediction,
+    grid: NDArray[np.float64],
+    photos: PinholePhotos,
+    settings: RunSettings,
+) -> Outcome:
+    """Make an outcome of the cameras that a network found, without points yet."""
+    K = np.linalg.inv(grid) @ prediction.K
     count = len(photos.indices)
     return Outcome(
         indices=photos.indices,
         w2c=prediction.w2c,
-        K=K,
-        cloud=cloud,
+        K=make_square_pixels(K) if settings.square_pixels else K,
+        cloud=make_empty_cloud(),
         lens_of_camera=[-1] * count,
         residual_px=[None] * count,
-        dense=dense,
+        is_metric=prediction.is_metric,
+    )
+
+
+def _guess_one_camera(source: PhotoSource, photos: PinholePhotos) -> Outcome:
+    """Put the camera of a single photo at the origin, with the focal length of its EXIF data.
+
+    Raises:
+        EngineError: SETTINGS_INVALID; several photos need a model that finds cameras.
+    """
+    if len(photos.indices) != 1:
+        raise EngineError(
+            ErrorCode.SETTINGS_INVALID,
+            f"The model looks at single photos, and there are {len(photos.indices)}.",
+            "Take the cameras from COLMAP, or choose another model.",
+        )
+    view = source.views[photos.indices[0]]
+    focal = view.focal_prior_px or _USUAL_FOCAL * max(view.width, view.height)
+    K = np.array([[focal, 0, view.width / 2], [0, focal, view.height / 2], [0, 0, 1.0]])
+    return Outcome(
+        indices=photos.indices,
+        w2c=np.eye(4)[None],
+        K=K[None],
+        cloud=make_empty_cloud(),
+        lens_of_camera=[-1],
+        residual_px=[None],
     )
 
 

@@ -25,12 +25,24 @@ if TYPE_CHECKING:
 class Dense(NamedTuple):
     """Depth maps of the cameras, on the grid of the network.
 
-    depth, confidence: (N, H, W) float32; grid_from_photo: (N, 3, 3) float64.
+    depth, confidence: (N, H, W) float32; grid_from_photo: (N, 3, 3) float64; sky: (N, H, W)
+    bool, or None where nobody looked for it.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
     grid_from_photo: NDArray[np.float64]
+    sky: NDArray[np.bool_] | None = None
+
+
+class Observations(NamedTuple):
+    """Which camera saw which point of the cloud, L times.
+
+    camera: (L,) index into the cameras; point: (L,) index into the cloud.
+    """
+
+    camera: NDArray[np.intp]
+    point: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,7 @@ class Outcome:
         lenses: lenses with their distortion; empty where a network found the cameras.
         lens_of_camera: index into `lenses` per camera, -1 for none.
         residual_px: mean reprojection error per camera, or None.
+        observations: who saw the points of a sparse cloud, or None.
         dense: depth maps, or None.
         is_metric: the unit of the world is the metre.
         world: `world_from_solver`.
@@ -59,6 +72,7 @@ class Outcome:
     lenses: tuple[Lens, ...] = ()
     lens_of_camera: list[int] = field(default_factory=list)
     residual_px: list[float | None] = field(default_factory=list)
+    observations: Observations | None = None
     dense: Dense | None = None
     is_metric: bool = False
     world: Sim3 = field(default_factory=identity_sim3)
@@ -95,6 +109,8 @@ def outcome_from_sparse(sparse: SparseSolution) -> Outcome:
     The confidence of a point is the number of views that saw it.
     """
     indices = np.flatnonzero(sparse.registered).tolist()
+    camera_of_view = np.full(len(sparse.registered), -1)
+    camera_of_view[indices] = np.arange(len(indices))
     lens_of_camera = [int(sparse.lens_of_view[i]) for i in indices]
     cloud = Cloud(
         np.asarray(sparse.points, np.float32),
@@ -110,4 +126,7 @@ def outcome_from_sparse(sparse: SparseSolution) -> Outcome:
         lenses=tuple(sparse.lenses),
         lens_of_camera=lens_of_camera,
         residual_px=[float(sparse.view_residual_px[i]) for i in indices],
+        observations=Observations(
+            camera_of_view[sparse.observation_view], sparse.observation_point
+        ),
     )

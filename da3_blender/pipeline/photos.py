@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..contract.progress import Progress
 
+
 class SupportsReport(Protocol):
     """What is told how far a step is."""
 
@@ -77,9 +78,7 @@ class PinholePhotos:
         for _ in self._convert(wanted, progress):
             pass
 
-    def iterate(
-        self, progress: SupportsReport, least_side: int = 0
-    ) -> Iterator[NDArray[np.uint8]]:
+    def iterate(self, progress: SupportsReport, least_side: int = 0) -> Iterator[NDArray[np.uint8]]:
         """Yield the pinhole picture of every index in order, and write copies on the way.
 
         Args:

@@ -30,6 +30,16 @@ class Cloud(NamedTuple):
     view: NDArray[np.int32]
 
 
+def make_empty_cloud() -> Cloud:
+    """Return a cloud without points."""
+    return Cloud(
+        np.zeros((0, 3), np.float32),
+        np.zeros((0, 3), np.uint8),
+        np.zeros(0, np.float32),
+        np.zeros(0, np.int32),
+    )
+
+
 def find_depth_edges(depth: NDArray[np.floating], step: float) -> NDArray[np.bool_]:
     """Mark pixels whose depth jumps to a neighbour: points there hang between two surfaces.
 

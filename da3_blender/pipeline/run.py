@@ -199,6 +199,8 @@ def _write(outcome: Outcome, writer: ResultWriter) -> None:
         writer.save_array("depth", outcome.dense.depth)
         writer.save_array("depth_confidence", outcome.dense.confidence)
         writer.save_array("grid_from_photo", outcome.dense.grid_from_photo)
+        if outcome.dense.sky is not None:
+            writer.save_array("sky", outcome.dense.sky)
 
 
 def _make_manifest(

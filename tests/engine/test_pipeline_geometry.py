@@ -167,3 +167,79 @@ def test_thinning_is_even_bounded_repeatable_and_keeps_the_confident(count):
     again = thin_cloud(cloud, count)
     assert (again.positions == thin.positions).all()
     assert len(thin_cloud(cloud, 10**6).positions) == 40000
+
+
+def make_known_scene(w2c_of_network=None, **facts):
+    """Two cameras before the wall z = 0, points on it, and a network's depth of any size."""
+    from da3_blender.inference.prediction import Prediction
+    from da3_blender.pipeline.outcome import Observations, Outcome
+
+    K = np.array([[[50.0, 0, 30], [0, 50, 20], [0, 0, 1]]] * 2)
+    w2c = np.stack([look_at([0, 0, -4.0], [0, 0, 0]), look_at([1, -1, -4.0], [0, 0, 0])])
+    c2w = invert_rigid(w2c)
+    x, y = np.meshgrid(np.arange(60) + 0.5, np.arange(40) + 0.5)
+    truth = np.zeros((2, 40, 60), np.float32)
+    for i in range(2):
+        rays = np.stack([(x - 30) / 50, (y - 20) / 50, np.ones_like(x)], -1) @ c2w[i, :3, :3].T
+        truth[i] = -c2w[i, 2, 3] / rays[..., 2]
+    rng = np.random.default_rng(8)
+    points = np.zeros((60, 3), np.float32)
+    points[:, :2] = rng.uniform(-1, 1, (60, 2))
+    points[50:] = rng.uniform(2, 3, (10, 3))  # wrong matches
+    known = Outcome(
+        indices=[0, 1],
+        w2c=w2c,
+        K=K,
+        cloud=Cloud(points, np.zeros((60, 3), np.uint8), np.ones(60), np.full(60, -1)),
+        observations=Observations(np.repeat([0, 1], 60), np.tile(np.arange(60), 2)),
+    )
+    factors = np.array([0.25, 0.5], np.float32) if w2c_of_network is None else np.float32([0.3] * 2)
+    prediction = Prediction(
+        depth=truth * factors[:, None, None],
+        confidence=None,
+        w2c=w2c_of_network,
+        K=K,
+        images=np.zeros((2, 40, 60, 3), np.uint8),
+        grid_from_original=np.tile(np.eye(3), (2, 1, 1)),
+        cropped_share=np.zeros(2),
+        **facts,
+    )
+    return prediction, known, truth
+
+
+def fit(prediction, known):
+    from da3_blender.pipeline.depth_scale import fit_depth_to_points
+
+    return fit_depth_to_points(prediction, prediction.grid_from_original, known)
+
+
+def test_depth_of_single_views_takes_the_size_of_the_cameras():
+    prediction, known, truth = make_known_scene()
+    outcome, depth = fit(prediction, known)
+    assert depth == pytest.approx(truth, rel=0.01)
+    assert outcome is known
+
+
+def test_metres_of_single_views_size_the_cameras():
+    prediction, known, truth = make_known_scene(is_metric=True, metres_per_unit=1.0)
+    outcome, depth = fit(prediction, known)
+    size = outcome.world.scale  # views disagree, so metres lie between their two answers
+    assert 0.25 <= size <= 0.5
+    assert outcome.is_metric
+    assert depth == pytest.approx(truth * size, rel=0.01)
+    assert outcome.w2c[1, :3, 3] == pytest.approx(known.w2c[1, :3, 3] * size)
+
+
+def test_depth_of_all_views_together_gets_one_factor():
+    prediction, known, truth = make_known_scene(np.tile(np.eye(4), (2, 1, 1)))
+    outcome, depth = fit(prediction, known)
+    assert depth == pytest.approx(truth, rel=0.01)
+    assert outcome is known
+
+
+def test_too_few_points_leave_the_depth_alone():
+    prediction, known, _ = make_known_scene()
+    known = known.replace(observations=None)
+    outcome, depth = fit(prediction, known)
+    assert (depth == prediction.depth).all()
+    assert outcome is known

@@ -1,0 +1,94 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings predicted depth to the size of cameras that were found before.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..contract.projection import project
+from ..contract.similarity import Sim3
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..inference.predictor import Prediction
+    from .outcome import Outcome
+
+# Fewer common points than this do not decide the scale of a view.
+_FEWEST_POINTS: Final = 12
+
+
+def compare_with_points(
+    depth: NDArray[np.float32], grid_K: NDArray[np.float64], known: Outcome
+) -> list[NDArray[np.float64]]:
+    """Return for each camera the ratios of known to predicted depth, at the points it saw.
+
+    Args:
+        depth: (N, H, W) predicted.
+        grid_K: (N, 3, 3) intrinsics in pixels of the depth maps.
+        known: cameras, points and who saw them.
+
+    Returns:
+        N arrays of positive numbers, some may be empty.
+    """
+    ratios = []
+    for camera in range(len(depth)):
+        mine = np.zeros(0, int)
+        if known.observations is not None:
+            mine = known.observations.point[known.observations.camera == camera]
+        pixels, z = project(known.cloud.positions[mine], grid_K[camera], known.w2c[camera])
+        height, width = depth[camera].shape
+        inside = (z > 0) & (pixels >= 0).all(1) & (pixels < [width, height]).all(1)
+        column, row = pixels[inside].astype(int).T
+        there = depth[camera][row, column].astype(np.float64)
+        good = np.isfinite(there) & (there > 0)
+        ratios.append(z[inside][good] / there[good])
+    return ratios
+
+
+def fit_depth_to_points(
+    prediction: Prediction, grid: NDArray[np.float64], known: Outcome
+) -> tuple[Outcome, NDArray[np.float32]]:
+    """Scale depth so that it agrees with the points that the known cameras saw.
+
+    A network that looked at all views together gets one factor for all; the factor of a network
+    of single views differs from view to view. Where the depth is in metres, the cameras take
+    its size in place of theirs. Medians, so that up to half of the points may be wrong.
+
+    Args:
+        prediction: depth for the known cameras.
+        grid: (N, 3, 3) pixels of the photos to pixels of the depth maps.
+        known: cameras, and points with observations if there are any.
+
+    Returns:
+        The cameras, in metres if the prediction knows them, and (N, H, W) float32 depth in
+        their world.
+    """
+    depth = prediction.depth
+    ratios = compare_with_points(depth, grid @ known.K, known)
+    together = np.concatenate(ratios)
+    is_single_view = prediction.w2c is None
+    metres = prediction.metres_per_unit
+    if len(together) >= _FEWEST_POINTS:
+        common = float(np.median(together))
+        factors = np.array(
+            [
+                np.median(mine) if is_single_view and len(mine) >= _FEWEST_POINTS else common
+                for mine in ratios
+            ]
+        )
+        depth = depth * factors[:, None, None].astype(np.float32)
+        if is_single_view and prediction.is_metric:
+            metres = 1 / common
+    if metres is None:
+        return known, depth
+    larger = known.moved(Sim3(metres, np.eye(3), np.zeros(3)))
+    if len(together) or not is_single_view:
+        depth = depth * np.float32(metres)
+    return larger.replace(is_metric=True), depth
