@@ -7,6 +7,7 @@ Runs in the engine.
 
 from __future__ import annotations
 
+import gc
 import math
 
 import torch
@@ -24,6 +25,22 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return any(mark in text for mark in _MARKS)
+
+
+def list_chunk_sizes(device: torch.device) -> tuple[int, ...]:
+    """Return how many views pass the heads together: the usual number, then what needs less.
+
+    One view leaves a graphics card idle in small heads; more than four need memory without
+    being faster. A processor is busy with one.
+    """
+    return (4, 2, 1) if device.type == "cuda" else (1,)
+
+
+def free_memory(device: torch.device) -> None:
+    """Give back what a failed attempt held."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def explain_out_of_memory(views: int, size: tuple[int, int], device: torch.device) -> EngineError:

@@ -7,6 +7,7 @@ Runs in the engine.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,12 @@ from .given_cameras import (
     invert_sim3,
     normalise_cameras,
 )
-from .out_of_memory import explain_out_of_memory, is_out_of_memory
+from .out_of_memory import (
+    explain_out_of_memory,
+    free_memory,
+    is_out_of_memory,
+    list_chunk_sizes,
+)
 from .precision import cast_backbone, choose_dtype
 from .prediction import Prediction, PredictOptions, RayMaps
 from .preprocess import PreparedViews, prepare_views
@@ -47,8 +53,7 @@ __all__ = ["PredictOptions", "Prediction", "Predictor", "RayMaps"]
 
 Array = np.ndarray
 
-_VIEWS_PER_CHUNK_ON_CUDA = 4
-"""One view leaves a graphics card idle in small heads; more need memory without being faster."""
+_log = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -122,14 +127,20 @@ class Predictor:
         if is_cancelled():
             raise CancelledError
         total = self._count(views, size, options)
-        on_step = StepReporter(total, self.device, progress, is_cancelled)
-        try:
-            with torch.inference_mode():
-                prediction = self._compute(prepared, given, K, options, on_step)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise explain_out_of_memory(views, size, self.device) from error
+        prediction = None
+        for chunk in list_chunk_sizes(self.device):
+            on_step = StepReporter(total, self.device, progress, is_cancelled)
+            try:
+                with torch.inference_mode():
+                    prediction = self._compute(prepared, (given, K), options, chunk, on_step)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if chunk == 1:
+                    raise explain_out_of_memory(views, size, self.device) from error
+                _log.warning("memory ran out with %d views at a time in the heads", chunk)
+            free_memory(self.device)  # outside of the handler, which keeps the tensors alive
         if given is not None:
             prediction = _apply_given_cameras(
                 prediction, given, K, aligns_depth=options.align_to_input_scale
@@ -191,14 +202,17 @@ class Predictor:
     def _compute(
         self,
         prepared: PreparedViews,
-        given: Array | None,
-        K: Array | None,
+        cameras: tuple[Array | None, Array | None],
         options: PredictOptions,
+        chunk: int,
         on_step: StepReporter,
     ) -> Prediction:
-        """Run the network and collect its results; cameras are still the predicted ones."""
+        """Run the network and collect its results; cameras are still the predicted ones.
+
+        `cameras` are the known w2c and K or None; `chunk` views pass the heads together.
+        """
+        given, K = cameras
         images = self._to_tensor(prepared.tensor)
-        chunk = _VIEWS_PER_CHUNK_ON_CUDA if self.device.type == "cuda" else 1
         if isinstance(self.network, SingleViewNetwork):
             output = self.network(images, options.export_layers, chunk, on_step)
             is_metric = self.network.preset.is_metric

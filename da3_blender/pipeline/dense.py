@@ -8,6 +8,7 @@ Runs in the engine.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,6 +36,9 @@ _PREPARED: Final = 0.1
 _PREDICTED: Final = 0.95
 # Focal length of a photo that does not tell it, in shares of its longer side: 45 degrees wide.
 _USUAL_FOCAL: Final = 1.2
+# On low memory: the next resolution as a share of the last, and the least worth having.
+_NEXT_RESOLUTION: Final = 0.75
+_LEAST_RESOLUTION: Final = 112
 _CROP_WORTH_A_WORD: Final = 0.02
 # JPEGs are decoded at no less than this multiple of the network's resolution: 54 dB or better.
 _SPARE_PIXELS: Final = 2
@@ -96,12 +100,8 @@ def predict_dense(
         known = _guess_one_camera(source, photos)
     # Known cameras are in pixels of the whole photo, so it must be decoded whole for them.
     least_side = 0 if known is not None else _find_least_side(source, settings)
-    prediction = predictor.predict(
-        photos.iterate(_Part(progress, 0.0, _PREPARED), least_side),
-        _make_options(settings, known, is_single_view=is_single_view),
-        lambda part: progress.report(_PREPARED + part * (_PREDICTED - _PREPARED), "network"),
-        progress.is_cancelled,
-    )
+    options = _make_options(settings, known, is_single_view=is_single_view)
+    prediction = _predict_within_memory(predictor, photos, least_side, options, progress)
     _tell_about_crops(prediction, photos, source, progress)
     progress.report(_PREDICTED, "points", force=True)
     grid = prediction.grid_from_original @ _make_scales(photos.reductions)
@@ -124,6 +124,35 @@ def predict_dense(
     return outcome.replace(
         cloud=cloud, observations=None, dense=Dense(depth, confidence, grid, prediction.sky)
     )
+
+
+def _predict_within_memory(
+    predictor: Predictor,
+    photos: PinholePhotos,
+    least_side: int,
+    options: PredictOptions,
+    progress: Progress,
+) -> Prediction:
+    """Predict at the wanted resolution, or at the largest smaller one that fits into memory."""
+    while True:
+        try:
+            return predictor.predict(
+                photos.iterate(_Part(progress, 0.0, _PREPARED), least_side),
+                options,
+                lambda part: progress.report(
+                    _PREPARED + part * (_PREDICTED - _PREPARED), "network"
+                ),
+                progress.is_cancelled,
+            )
+        except EngineError as error:
+            smaller = int(options.process_resolution * _NEXT_RESOLUTION) // 14 * 14
+            if error.code is not ErrorCode.OUT_OF_MEMORY or smaller < _LEAST_RESOLUTION:
+                raise
+            progress.note(
+                f"Memory ran out at a resolution of {options.process_resolution} pixels, so the "
+                f"depth has {smaller}. For more, use fewer photos or a smaller model."
+            )
+        options = replace(options, process_resolution=smaller)
 
 
 def _make_options(

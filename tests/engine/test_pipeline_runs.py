@@ -286,3 +286,47 @@ def test_real_photos_of_a_castle(tmp_path):
     assert run.K[:, 0, 0] == pytest.approx(true_focal, rel=0.04)
     assert run.result.manifest["lenses"][0]["undistorted"]
     assert {view["photo"] for view in run.views} == {f"photos/100_71{n:02d}.jpg" for n in range(11)}
+
+
+def test_low_memory_lowers_the_resolution_and_says_so(tmp_path, checkpoint, monkeypatch):
+    import torch
+
+    from da3_blender.network.any_view import AnyViewNetwork
+
+    forward = AnyViewNetwork.forward
+
+    def short_of_memory(self, images, *rest):
+        if images.shape[-1] > 150:
+            raise torch.OutOfMemoryError
+        return forward(self, images, *rest)
+
+    monkeypatch.setattr(AnyViewNetwork, "forward", short_of_memory)
+    run = Run(
+        tmp_path, sorted(SAMPLES.glob("*.jpg"))[:2], model="da3-small",
+        checkpoint=str(checkpoint), process_resolution=252, drop_percent=0.0, edge_step=0.0,
+    )  # fmt: skip
+    assert run.result.load("depth").shape == (2, 84, 126)
+    assert len(run.notes) == 2
+    assert "252" in run.notes[0]
+    assert "126" in run.notes[1]
+    check_points_lie_on_their_photos(run)
+
+
+def test_memory_that_is_never_enough_has_a_remedy(tmp_path, checkpoint, monkeypatch):
+    import torch
+
+    from da3_blender.contract.errors import EngineError, ErrorCode
+    from da3_blender.network.any_view import AnyViewNetwork
+
+    def out_of_memory(*_args):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(AnyViewNetwork, "forward", out_of_memory)
+    with pytest.raises(EngineError) as caught:
+        Run(
+            tmp_path, sorted(SAMPLES.glob("*.jpg"))[:2], model="da3-small",
+            checkpoint=str(checkpoint), process_resolution=196,
+        )  # fmt: skip
+    assert caught.value.code is ErrorCode.OUT_OF_MEMORY
+    assert "resolution" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
