@@ -44,6 +44,7 @@ _HELP = {
     "resize_method": "how photos come to the network's size",
     "reference_view": "how the network chooses its reference view",
     "use_ray_pose": "cameras from the network's rays",
+    "measure_scale": "bring the result to metres with DA3METRIC-LARGE, if it is on this machine",
     "matching": "which pairs of photos COLMAP compares",
     "shared_lens": "one lens for all photos",
     "lens_model": "COLMAP camera model",
@@ -117,6 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     download = commands.add_parser("download", help="fetch a model; shows its licence first")
     download.add_argument("model", choices=MODELS)
     download.add_argument("--yes", action="store_true", help="accept the licence without asking")
+    export = commands.add_parser("export", help="a results folder for other programs")
+    export.add_argument("result", help="results folder")
+    export.add_argument("--format", choices=("npz", "colmap"), required=True, help="file format")
+    export.add_argument("--out", required=True, help="folder for the files")
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO if getattr(options, "verbose", False) else logging.WARNING,
@@ -125,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger(__package__).setLevel(logging.INFO)
     if options.command == "models":
         return _list_models()
+    if options.command == "export":
+        return _export(options)
     return _download(options) if options.command == "download" else _reconstruct(options)
 
 
@@ -170,6 +177,20 @@ def _follow(work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any] | int:
         signal.signal(signal.SIGINT, before)
     _say("")
     return summary
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .contract.result_folder import load_result
+    from .pipeline.export import EXPORTS
+
+    try:
+        result = load_result(Path(options.result).expanduser().absolute())
+        path = EXPORTS[options.format](result, Path(options.out).expanduser().absolute())
+    except EngineError as error:
+        _say(f"{error.message}\n{error.hint}")
+        return EXIT_FAILED
+    sys.stdout.write(f"{path}\n")
+    return 0
 
 
 def _list_models() -> int:

@@ -17,6 +17,7 @@ from ..da3_blender.client.job import JobState
 from ..da3_blender.client.session import shut_down
 from ..da3_blender.contract import names
 from ..da3_blender.contract.errors import EngineError, ErrorCode
+from ..da3_blender.contract.models import check_licence
 from ..da3_blender.contract.result_folder import load_result
 from ..da3_blender.contract.settings import RunSettings
 from ..da3_blender.scene.build_options import BuildOptions
@@ -77,6 +78,7 @@ def _reconstruct(options: CommandOptions) -> Path:
     run = {"checkpoint": preferences.checkpoint, "device": preferences.device} | options.run
     run["may_download"] = run.get("may_download", False) and bpy.app.online_access
     settings = RunSettings(inputs=options.inputs, output=str(output), **run)
+    check_licence(settings.model, commercial_only=preferences.commercial_only)
     settings.check()
     python = options.engine_python or bpy.path.abspath(preferences.engine_python)
     client = connect(python)

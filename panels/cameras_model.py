@@ -45,7 +45,7 @@ class DA3_PT_cameras_model(Panel):
         layout.label(text="Depth Anything 3")
         _draw_model(layout, settings.model, settings.process_resolution)
         column = layout.column()
-        for name in ("checkpoint", "process_resolution", "resize_method"):
+        for name in ("checkpoint", "process_resolution", "resize_method", "measure_scale"):
             column.prop(settings, name)
         if settings.cameras != "COLMAP":
             column = layout.column()

@@ -75,6 +75,8 @@ class RunSettings:
         resize_method: one of RESIZE_METHODS.
         reference_view: one of REFERENCE_VIEWS.
         use_ray_pose: cameras from the ray map in place of the camera decoder.
+        measure_scale: bring the result to metres with DA3METRIC-LARGE, where its weights are on
+            this machine.
         matching: which photo pairs COLMAP compares; AUTO is sequential for ordered input of
             more than 60 frames.
         shared_lens: all photos (of one size and camera) were taken with one lens.
@@ -107,6 +109,7 @@ class RunSettings:
     resize_method: str = "upper_bound_resize"
     reference_view: str = "saddle_balanced"
     use_ray_pose: bool = False
+    measure_scale: bool = False
     matching: str = "AUTO"
     shared_lens: bool = True
     lens_model: str = "SIMPLE_RADIAL"

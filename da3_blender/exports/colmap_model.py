@@ -24,13 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PINHOLE: Final = 1  # COLMAP's model id; parameters fx, fy, cx, cy
+_POINT_ALONE: Final = np.dtype(
+    [("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"), ("length", "<u8")]
+)
 # One point with a track of one view.
-_POINT: Final = np.dtype(
-    [
-        ("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"),
-        ("length", "<u8"), ("image", "<u4"), ("index", "<u4"),
-    ]
-)  # fmt: skip
+_POINT: Final = np.dtype([*_POINT_ALONE.descr, ("image", "<u4"), ("index", "<u4")])
 _PIXEL: Final = np.dtype([("xy", "<f8", 2), ("point", "<u8")])
 
 
@@ -105,16 +103,28 @@ def _write_points(
     view_of_point: NDArray[np.integer],
     seen: tuple[NDArray[np.intp], NDArray[np.intp]],
 ) -> None:
-    """Write the points that have a view; the others have no track and COLMAP drops them."""
+    """Write all points; those of no view have no track."""
     order, first = seen
-    records = np.empty(len(order), _POINT)
-    records["id"] = order + 1
-    records["xyz"] = points[order]
-    records["rgb"] = colours[order]
-    records["error"] = 0.0
+    records = _fill_points(_POINT, order, points, colours)
     records["length"] = 1
     records["image"] = view_of_point[order] + 1
     records["index"] = np.arange(len(order)) - first[view_of_point[order]]
+    alone = _fill_points(_POINT_ALONE, np.flatnonzero(view_of_point < 0), points, colours)
     with open_whole(path) as file:
-        file.write(struct.pack("<Q", len(records)))
+        file.write(struct.pack("<Q", len(records) + len(alone)))
         file.write(records.tobytes())
+        file.write(alone.tobytes())
+
+
+def _fill_points(
+    kind: np.dtype,
+    chosen: NDArray[np.intp],
+    points: NDArray[np.floating],
+    colours: NDArray[np.uint8],
+) -> NDArray[np.void]:
+    """Return records of some points, numbered from 1 in the order of the cloud."""
+    records = np.zeros(len(chosen), kind)
+    records["id"] = chosen + 1
+    records["xyz"] = points[chosen]
+    records["rgb"] = colours[chosen]
+    return records

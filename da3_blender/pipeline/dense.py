@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,8 +22,6 @@ from .outcome import Dense, Outcome
 from .points import fuse_depth, make_empty_cloud
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from ..contract.progress import Progress
@@ -42,6 +41,9 @@ _LEAST_RESOLUTION: Final = 112
 _CROP_WORTH_A_WORD: Final = 0.02
 # JPEGs are decoded at no less than this multiple of the network's resolution: 54 dB or better.
 _SPARE_PIXELS: Final = 2
+
+
+METRIC_MODEL: Final = "da3metric-large"
 
 
 class NetworkKeeper:
@@ -103,6 +105,8 @@ def predict_dense(
     options = _make_options(settings, known, is_single_view=is_single_view)
     prediction = _predict_within_memory(predictor, photos, least_side, options, progress)
     _tell_about_crops(prediction, photos, source, progress)
+    if settings.measure_scale and prediction.metres_per_unit is None:
+        prediction = _measure_scale(prediction, settings, progress, is_known=known is not None)
     progress.report(_PREDICTED, "points", force=True)
     grid = prediction.grid_from_original @ _make_scales(photos.reductions)
     if known is None:
@@ -153,6 +157,42 @@ def _predict_within_memory(
                 f"depth has {smaller}. For more, use fewer photos or a smaller model."
             )
         options = replace(options, process_resolution=smaller)
+
+
+def _measure_scale(
+    prediction: Prediction, settings: RunSettings, progress: Progress, *, is_known: bool
+) -> Prediction:
+    """Let the metric model tell how long one unit is, and where the sky is."""
+    from ..inference.loading import load_predictor
+    from ..inference.metric_scale import apply_metric_scale, measure_metric_scale
+    from ..inference.model_store import find_local_checkpoint
+
+    named = Path(settings.checkpoint) if settings.checkpoint else None
+    folder = named if named is not None and named.is_dir() else None
+    checkpoint = find_local_checkpoint(METRIC_MODEL, folder)
+    if checkpoint is None or prediction.w2c is None:
+        progress.note(
+            f"The weights of {METRIC_MODEL} are not on this machine, so the size of the scene "
+            "is a guess. Download them to measure it."
+        )
+        return prediction
+    metric, is_sky = measure_metric_scale(
+        prediction,
+        load_predictor(checkpoint, settings.device),
+        lambda _part: progress.report(_PREDICTED, "metres"),
+        progress.is_cancelled,
+    )
+    if metric is None:
+        progress.note("No pixel was sure enough to tell the size of the scene: it is a guess.")
+    else:
+        progress.note(
+            f"One unit of the network is {metric.scale:.3g} m; single pixels differ by "
+            f"{metric.spread:.0%}."
+        )
+    if not is_known:
+        return apply_metric_scale(prediction, metric, is_sky)
+    metres = None if metric is None else metric.scale
+    return replace(prediction, metres_per_unit=metres, sky=is_sky)
 
 
 def _make_options(

@@ -84,8 +84,7 @@ def fit_depth_to_points(
             ]
         )
         depth = depth * factors[:, None, None].astype(np.float32)
-        if is_single_view and prediction.is_metric:
-            metres = 1 / common
+        metres = None if metres is None else metres / common
     if metres is None:
         return known, depth
     larger = known.moved(Sim3(metres, np.eye(3), np.zeros(3)))

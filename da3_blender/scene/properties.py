@@ -123,6 +123,11 @@ class SceneSettings(PropertyGroup):
         description="Take cameras from the ray map in place of the camera decoder; slower",
         default=False,
     )
+    measure_scale: BoolProperty(
+        name="Measure in Metres",
+        description="Size the scene with DA3METRIC-LARGE, where its weights are on this machine",
+        default=False,
+    )
     square_pixels: BoolProperty(
         name="Square Pixels",
         description="Use one focal length for both axes of cameras that the network found",

@@ -36,6 +36,7 @@ _COPIED: Final = (
     "resize_method",
     "reference_view",
     "use_ray_pose",
+    "measure_scale",
     "matching",
     "shared_lens",
     "lens_model",

@@ -243,3 +243,13 @@ def test_too_few_points_leave_the_depth_alone():
     outcome, depth = fit(prediction, known)
     assert (depth == prediction.depth).all()
     assert outcome is known
+
+
+def test_metres_follow_the_correction_by_points():
+    prediction, known, truth = make_known_scene(
+        np.tile(np.eye(4), (2, 1, 1)), metres_per_unit=2.0
+    )  # two metres per unit of a depth that is 0.3 of the cameras' unit
+    outcome, depth = fit(prediction, known)
+    assert outcome.is_metric
+    assert outcome.world.scale == pytest.approx(0.6, rel=0.01)
+    assert depth == pytest.approx(0.6 * truth, rel=0.01)

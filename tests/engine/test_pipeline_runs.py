@@ -330,3 +330,24 @@ def test_memory_that_is_never_enough_has_a_remedy(tmp_path, checkpoint, monkeypa
     assert caught.value.code is ErrorCode.OUT_OF_MEMORY
     assert "resolution" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["colmap", "npz"])
+def test_results_go_to_other_programs(tmp_path, colmap, way, capsys):
+    from da3_blender.cli import main
+
+    folder = str(colmap.result.folder)
+    assert main(["export", folder, "--format", way, "--out", str(tmp_path / "out")]) == 0
+    assert str(tmp_path) in capsys.readouterr().out
+    if way == "npz":
+        with np.load(tmp_path / "out" / "results.npz") as arrays:
+            assert (arrays["points"] == colmap.points).all()
+        return
+    import pycolmap
+
+    model = pycolmap.Reconstruction(tmp_path / "out" / "sparse" / "0")
+    assert model.num_images() == len(list((tmp_path / "out" / "images").iterdir())) == 14
+    image = model.images[7]
+    assert image.cam_from_world().matrix() == pytest.approx(colmap.w2c[6, :3])
+    assert main(["export", str(tmp_path), "--format", way, "--out", str(tmp_path / "b")]) == 1
+    assert "manifest" in capsys.readouterr().err
