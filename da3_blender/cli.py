@@ -16,11 +16,10 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .contract import settings as choices
 from .contract.errors import CancelledError, EngineError
 from .contract.models import MODELS, Capability, ModelEntry, format_gigabytes, get_model
 from .contract.progress import Progress
-from .contract.settings import RunSettings
+from .contract.settings import CHOICES, RunSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +39,7 @@ _HELP = {
     "checkpoint": "file or folder with the model's weights; default: the Hugging Face cache",
     "may_download": "allow the download of the weights from the Hugging Face hub",
     "device": "where the network runs",
+    "precision": "number format of the network's backbone",
     "process_resolution": "pixels of the side that the network sees",
     "resize_method": "how photos come to the network's size",
     "reference_view": "how the network chooses its reference view",
@@ -57,17 +57,6 @@ _HELP = {
     "edge_step": "drop pixels whose depth steps by more than this share",
     "max_points": "largest number of points",
     "seed": "of everything random",
-}
-_CHOICES = {
-    "input_kind": choices.INPUT_KINDS,
-    "cameras": choices.CAMERA_SOLVERS,
-    "model": choices.MODELS,
-    "device": choices.DEVICES,
-    "resize_method": choices.RESIZE_METHODS,
-    "reference_view": choices.REFERENCE_VIEWS,
-    "matching": choices.MATCHING,
-    "lens_model": choices.LENS_MODELS,
-    "world_up": choices.WORLD_UP,
 }
 
 
@@ -87,7 +76,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         kind = int if default is None else type(default)
         shown = "" if default in (None, "") else f" (default {default})"
         parser.add_argument(
-            flag, type=kind, default=default, choices=_CHOICES.get(field.name), help=text + shown
+            flag, type=kind, default=default, choices=CHOICES.get(field.name), help=text + shown
         )
 
 

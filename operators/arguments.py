@@ -13,20 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..da3_blender.contract import names
-from ..da3_blender.contract import settings as allowed
-from ..da3_blender.contract.settings import RunSettings
+from ..da3_blender.contract.settings import CHOICES, RunSettings
 from ..da3_blender.scene.build_options import CAMERA_MODES, POINT_DISPLAYS, BuildOptions
 
 _CHOICES: Final = {
-    "input_kind": allowed.INPUT_KINDS,
-    "cameras": allowed.CAMERA_SOLVERS,
-    "model": allowed.MODELS,
-    "device": allowed.DEVICES,
-    "resize_method": allowed.RESIZE_METHODS,
-    "reference_view": allowed.REFERENCE_VIEWS,
-    "matching": allowed.MATCHING,
-    "lens_model": allowed.LENS_MODELS,
-    "world_up": allowed.WORLD_UP,
+    **CHOICES,
     "point_display": POINT_DISPLAYS,
     "camera_mode": CAMERA_MODES,
 }

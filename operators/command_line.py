@@ -75,7 +75,8 @@ def _need_result(options: CommandOptions) -> Path:
 def _reconstruct(options: CommandOptions) -> Path:
     preferences = get_preferences(bpy.context)
     output = options.result or options.output.with_name(f"{options.output.stem}_da3")
-    run = {"checkpoint": preferences.checkpoint, "device": preferences.device} | options.run
+    machine = {name: getattr(preferences, name) for name in ("checkpoint", "device", "precision")}
+    run = machine | options.run
     run["may_download"] = run.get("may_download", False) and bpy.app.online_access
     settings = RunSettings(inputs=options.inputs, output=str(output), **run)
     check_licence(settings.model, commercial_only=preferences.commercial_only)

@@ -18,6 +18,7 @@ INPUT_KINDS: Final = ("AUTO", "PHOTOS", "SEQUENCE", "VIDEO")
 CAMERA_SOLVERS: Final = ("AUTO", "DA3", "COLMAP")
 MODELS: Final = tuple(CATALOGUE)
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
+PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
 RESIZE_METHODS: Final = (
     "upper_bound_resize",
     "lower_bound_resize",
@@ -29,11 +30,13 @@ MATCHING: Final = ("AUTO", "EXHAUSTIVE", "SEQUENTIAL")
 LENS_MODELS: Final = ("SIMPLE_RADIAL", "SIMPLE_PINHOLE", "PINHOLE", "RADIAL", "OPENCV")
 WORLD_UP: Final = ("AVERAGE", "FIRST_CAMERA", "NONE")
 
-_CHOICES: Final = {
+# name of a setting -> what it may be
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "input_kind": INPUT_KINDS,
     "cameras": CAMERA_SOLVERS,
     "model": MODELS,
     "device": DEVICES,
+    "precision": PRECISIONS,
     "resize_method": RESIZE_METHODS,
     "reference_view": REFERENCE_VIEWS,
     "matching": MATCHING,
@@ -71,6 +74,8 @@ class RunSettings:
         checkpoint: file or folder with the weights; "" looks in the Hugging Face cache.
         may_download: whether the weights may be fetched from the Hugging Face hub.
         device: one of DEVICES.
+        precision: number format of the network's backbone; auto is exact on a processor, and
+            bfloat16 or float16 on a graphics card.
         process_resolution: pixels of the longest (or shortest) side that the network sees.
         resize_method: one of RESIZE_METHODS.
         reference_view: one of REFERENCE_VIEWS.
@@ -105,6 +110,7 @@ class RunSettings:
     checkpoint: str = ""
     may_download: bool = False
     device: str = "auto"
+    precision: str = "auto"
     process_resolution: int = 504
     resize_method: str = "upper_bound_resize"
     reference_view: str = "saddle_balanced"
@@ -130,7 +136,7 @@ class RunSettings:
             found.append("No input: choose a folder of photos, photo files or a video.")
         if not self.output:
             found.append("No output: choose a folder for the result.")
-        for name, allowed in _CHOICES.items():
+        for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
                 found.append(

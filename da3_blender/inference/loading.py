@@ -38,16 +38,19 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_predictor(checkpoint: Path, device_name: str = "auto") -> Predictor:
+def load_predictor(
+    checkpoint: Path, device_name: str = "auto", precision: str = "auto"
+) -> Predictor:
     """Load a checkpoint onto a device, in the precision that suits it.
 
     Args:
         checkpoint: safetensors file, or the folder that holds it.
         device_name: "auto", "cpu", "cuda" or "mps".
+        precision: one of `precision.PRECISIONS`.
 
     Raises:
         EngineError: CHECKPOINT_WRONG, SETTINGS_INVALID or OUT_OF_MEMORY.
     """
     device = choose_device(device_name)
-    network, preset = load_network(checkpoint, device, choose_dtype("auto", device))
-    return Predictor(network, preset, device)
+    network, preset = load_network(checkpoint, device, choose_dtype(precision, device))
+    return Predictor(network, preset, device, precision)

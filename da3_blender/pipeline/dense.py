@@ -50,7 +50,7 @@ class NetworkKeeper:
     """Keeps the last network loaded, because loading takes longer than a small run."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, int, str] | None = None
+        self._key: tuple[str, int, str, str] | None = None
         self._predictor: Predictor | None = None
 
     def get(self, checkpoint: Path, settings: RunSettings, progress: Progress) -> Predictor:
@@ -61,11 +61,12 @@ class NetworkKeeper:
         """
         from ..inference.loading import load_predictor
 
-        key = (str(checkpoint), checkpoint.stat().st_mtime_ns, settings.device)
+        changed_ns = checkpoint.stat().st_mtime_ns
+        key = (str(checkpoint), changed_ns, settings.device, settings.precision)
         if self._predictor is None or key != self._key:
             self._predictor = None  # free the old one before the new one comes
             progress.report(0.0, f"loading {settings.model}", force=True)
-            self._predictor = load_predictor(checkpoint, settings.device)
+            self._predictor = load_predictor(checkpoint, settings.device, settings.precision)
             self._key = key
         return self._predictor
 

@@ -58,6 +58,7 @@ class MachineSettings(Protocol):
     allow_downloads: bool
     commercial_only: bool
     device: str
+    precision: str
 
 
 def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: Path) -> RunSettings:
@@ -86,6 +87,7 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         and bpy.app.online_access
         and get_model(chosen.model).is_commercial_use_allowed,
         device=preferences.device,
+        precision=preferences.precision,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:

@@ -11,7 +11,7 @@ bpy = pytest.importorskip("bpy")
 from da3_blender.contract import settings as contract  # noqa: E402 - bpy first
 
 # Where a field of RunSettings comes from, if not from a property of the same name.
-ELSEWHERE = {"inputs", "output", "may_download", "device", "seed"}
+ELSEWHERE = {"inputs", "output", "may_download", "device", "precision", "seed"}
 
 
 @pytest.fixture
@@ -60,10 +60,11 @@ def test_lists_offer_what_the_contract_allows(scene, name, allowed):
     assert sorted(item.identifier for item in items) == sorted(allowed)
 
 
-def test_devices_are_those_of_the_contract(extension):
+@pytest.mark.parametrize("name", ["device", "precision"])
+def test_preferences_offer_what_the_contract_allows(extension, name):
     preferences = extension("operators.extension").get_preferences(bpy.context)
-    items = preferences.bl_rna.properties["device"].enum_items
-    assert sorted(item.identifier for item in items) == sorted(contract.DEVICES)
+    items = preferences.bl_rna.properties[name].enum_items
+    assert sorted(item.identifier for item in items) == sorted(contract.CHOICES[name])
 
 
 def test_choices_arrive(scene, make):
