@@ -102,5 +102,5 @@ def _draw_model(layout: UILayout, model_id: str, resolution: int) -> None:
     shape = round(resolution * _SIDES), resolution
     first = estimate_memory_bytes(entry.id, 1, *shape)
     further = (estimate_memory_bytes(entry.id, 101, *shape) - first) / 100
-    each = f", {further / 1e6:.0f} MB more per photo" if further else ""
-    column.label(text=f"GPU memory {format_gigabytes(first)}{each}", icon="BLANK1")
+    each = f", {further / 1e6:.0f} MB a photo" if further else ""
+    column.label(text=f"Needs {format_gigabytes(first)}{each}", icon="BLANK1")
