@@ -135,7 +135,7 @@ def write_gaussian_ply(
                         keep[view * per_view : (view + 1) * per_view]
                     )
                     rows = _build_rows(gaussians, chosen, options.layout, centre, unit)
-                    file.write(rows.astype("<f4").tobytes())
+                    file.write(rows.tobytes())
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -240,19 +240,25 @@ def _build_rows(
     harmonics = gaussians.harmonics[chosen]
     p = np.clip(gaussians.opacities[chosen].astype(np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY)
     count = len(chosen)
+    nothing = np.zeros((count, 1), np.float32)
     parts = [(gaussians.means[chosen] - centre) / unit]
     if layout is not PlyLayout.DEGREE_3:
-        parts.append(np.zeros((count, 3)))
+        parts.append(np.broadcast_to(nothing, (count, 3)))
     parts.append(harmonics[:, :, 0])
     if layout is PlyLayout.FULL:
         parts.append(
             harmonics[:, :, 1:].reshape(count, 3 * harmonics.shape[2] - 3)
         )  # all of one colour, then the next
     if layout is PlyLayout.DEGREE_3:
-        parts.append(np.zeros((count, _DEGREE_3_REST)))
+        parts.append(np.broadcast_to(nothing, (count, _DEGREE_3_REST)))
     parts += [
         np.log(p / (1 - p))[:, None],
         np.log(gaussians.scales[chosen] / unit),
         gaussians.rotations[chosen],
     ]
-    return np.concatenate(parts, axis=1).astype(np.float32)
+    rows = np.empty((count, sum(part.shape[1] for part in parts)), "<f4")
+    first = 0
+    for part in parts:
+        rows[:, first : first + part.shape[1]] = part
+        first += part.shape[1]
+    return rows

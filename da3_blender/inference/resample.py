@@ -17,6 +17,7 @@ Array = np.ndarray
 _CUBIC_A = -0.75
 _LEAST_OVERLAP = 1e-3
 """Slivers of a source pixel below this are left out of a box."""
+_PIXELS_IN_16_BITS = 256
 _ROWS_PER_PIECE = 32
 """Rows that are narrowed together, so that they stay in the processor's cache."""
 
@@ -69,12 +70,16 @@ def resize_by_cubic(image: Array, width: int, height: int) -> Array:
 
 def _average_blocks(image: Array, down: int, across: int) -> Array:
     """Average blocks of whole pixels (H, W, 3) uint8; only blocks of 2 x 2 round halves up."""
-    total = np.zeros((image.shape[0] // down, image.shape[1], 3), np.uint32)
+    # 256 pixels of 255 still fit into 16 bits, which are half as much to move
+    kind = np.uint16 if down * across <= _PIXELS_IN_16_BITS else np.uint32
+    rows = np.zeros((image.shape[0] // down, image.shape[1], 3), kind)
     for row in range(down):
-        total += image[row::down]
-    total = sum(total[:, column::across] for column in range(across))
+        rows += image[row::down]
+    total = np.zeros((rows.shape[0], image.shape[1] // across, 3), kind)
+    for column in range(across):
+        total += rows[:, column::across]
     if (down, across) == (2, 2):
-        return ((total + 2) >> 2).astype(np.uint8)
+        return ((total + kind(2)) >> kind(2)).astype(np.uint8)
     return np.rint(total.astype(np.float32) * np.float32(1 / (down * across))).astype(np.uint8)
 
 

@@ -38,6 +38,7 @@ _DAMAGE: Final = (
 )  # fmt: skip
 # Factors by which JPEG can be decoded smaller: its blocks have 8 x 8 pixels.
 REDUCTIONS: Final = (2, 4, 8)
+_STRIP_ROWS: Final = 64
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 
 
@@ -132,7 +133,16 @@ def _to_rgb(picture: Image.Image) -> NDArray[np.uint8]:
         picture = picture.convert("RGB")
     profile = picture.info.get("icc_profile")
     picture = convert_to_srgb(picture, profile)
-    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+    return _copy_rgb(picture if picture.mode == "RGB" else picture.convert("RGB"))
+
+
+def _copy_rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    """Copy the pixels strip by strip: at once, Pillow makes several copies of the whole."""
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
+    for top in range(0, picture.height, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, picture.height)
+        pixels[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return pixels
 
 
 def _grey_to_rgb(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
