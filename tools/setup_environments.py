@@ -37,7 +37,7 @@ SYSTEM_LIBRARIES = {
     "libgomp.so.1": "libgomp1",
 }
 MESA_DRIVERS = "libgl1-mesa-dri"
-WITH_TORCH = ("engine", "benchmark")
+WITH_TORCH = ("engine", "benchmark", "training")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ ENVIRONMENTS = {
         Environment("blender-5.2", "3.13", optional=True),
         Environment("check", "3.11"),
         Environment("benchmark", "3.11"),
+        Environment("training", "3.11"),
     )
 }
 

@@ -115,7 +115,11 @@ def _fit(reference: Array, estimate: Array) -> Sim3 | None:
         return None
 
 
-def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Sim3:
+def align_cameras(
+    reference_w2c: Array,
+    estimate_w2c: Array,
+    fewest_for_consensus: int = _FEWEST_VIEWS_FOR_CONSENSUS,
+) -> Sim3:
     """Find the similarity that takes the world of `estimate_w2c` to that of `reference_w2c`.
 
     Ten views or more are fitted by consensus, so that some wrong cameras do no harm. Where the
@@ -126,6 +130,7 @@ def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Sim3:
     Args:
         reference_w2c: (N, 4, 4), OpenCV world-to-camera, usually the predicted cameras.
         estimate_w2c: (N, 4, 4), OpenCV world-to-camera, usually the given cameras.
+        fewest_for_consensus: number of views from which on some may be wrong.
 
     Returns:
         The similarity, always finite.
@@ -134,7 +139,7 @@ def align_cameras(reference_w2c: Array, estimate_w2c: Array) -> Sim3:
     y, x = reference[:, :3, 3], estimate[:, :3, 3]
     fit = None
     if _spans_plane(y) and _spans_plane(x):
-        is_many = len(x) >= _FEWEST_VIEWS_FOR_CONSENSUS
+        is_many = len(x) >= fewest_for_consensus
         fit = _fit_by_consensus(y, x) if is_many else _fit(y, x)
     return fit or _fit_from_orientations(reference, estimate)
 
