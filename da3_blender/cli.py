@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The engine without Blender: `python -m da3_blender reconstruct INPUT --out DIR`.
 
-Also `models`, the catalogue, and `download MODEL`. Runs in the engine's Python.
+Also `models`, the catalogue, `download MODEL`, and `evaluate FOLDER` against a known truth. Runs
+in the engine's Python.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from .contract.errors import CancelledError, EngineError
 from .contract.models import MODELS, Capability, ModelEntry, format_gigabytes, get_model
 from .contract.progress import Progress
 from .contract.settings import CHOICES, RunSettings
+from .evaluation import command_line as evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
 EXIT_FAILED = 1
@@ -60,19 +62,30 @@ _HELP = {
 }
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Give a parser one option per field of `RunSettings` but the input and the output."""
+def add_run_options(
+    parser: argparse.ArgumentParser,
+    names: Sequence[str] = tuple(_HELP),
+    changes: Mapping[str, object] | None = None,
+) -> None:
+    """Give a parser one option per field of `RunSettings` but the input and the output.
+
+    Args:
+        parser: gets the options.
+        names: fields to offer.
+        changes: defaults that differ from those of `RunSettings`.
+    """
     for field in fields(RunSettings):
-        if field.name in ("inputs", "output"):
+        if field.name not in names:
             continue
         flag = "--" + field.name.replace("_", "-")
         text = _HELP[field.name]
-        if isinstance(field.default, bool):
+        default = None if field.default is MISSING else field.default
+        default = (changes or {}).get(field.name, default)
+        if isinstance(default, bool):
             parser.add_argument(
-                flag, action=argparse.BooleanOptionalAction, default=field.default, help=text
+                flag, action=argparse.BooleanOptionalAction, default=default, help=text
             )
             continue
-        default = None if field.default is MISSING else field.default
         kind = int if default is None else type(default)
         shown = "" if default in (None, "") else f" (default {default})"
         parser.add_argument(
@@ -82,11 +95,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_from_options(options: argparse.Namespace, output: str) -> RunSettings:
     """Fill `RunSettings` from parsed options; `options.input` is a list of paths."""
-    names = {field.name for field in fields(RunSettings)} - {"inputs", "output"}
     return RunSettings(
         inputs=tuple(str(Path(path).expanduser().absolute()) for path in options.input),
         output=output,
-        **{name: getattr(options, name) for name in names},
+        **{name: getattr(options, name) for name in _HELP if hasattr(options, name)},
     )
 
 
@@ -111,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("result", help="results folder")
     export.add_argument("--format", choices=("npz", "colmap"), required=True, help="file format")
     export.add_argument("--out", required=True, help="folder for the files")
+    evaluate = commands.add_parser("evaluate", help="compare with the truth of scenes")
+    evaluation.add_arguments(evaluate)
+    add_run_options(evaluate, evaluation.RUN_OPTIONS, evaluation.PROTOCOL_DEFAULTS)
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO if getattr(options, "verbose", False) else logging.WARNING,
@@ -121,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _list_models()
     if options.command == "export":
         return _export(options)
+    if options.command == "evaluate":
+        return _evaluate(options)
     return _download(options) if options.command == "download" else _reconstruct(options)
 
 
@@ -180,6 +197,23 @@ def _export(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     sys.stdout.write(f"{path}\n")
     return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    def work(progress: Progress) -> dict[str, Any]:
+        # nothing is written through the settings: the scores have a folder of their own
+        settings = settings_from_options(options, options.out or str(Path.cwd()))
+        return {"scores": evaluation.run(options, settings, progress)}
+
+    summary = _follow(work)
+    if isinstance(summary, int):
+        return summary
+    from .evaluation.report import format_table
+
+    sys.stdout.write(format_table(summary["scores"]) + "\n")
+    if options.out:
+        sys.stdout.write(f"{Path(options.out).expanduser().absolute()}\n")
+    return EXIT_FAILED if any(scores.failure for scores in summary["scores"]) else 0
 
 
 def _list_models() -> int:

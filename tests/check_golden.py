@@ -22,7 +22,12 @@ _TESTS = Path(__file__).resolve().parent
 sys.path[:0] = [path for path in (str(_TESTS.parent), str(_TESTS)) if path not in sys.path]
 
 import torch  # noqa: E402
-from golden_checks import function_checks, gaussian_checks, network_checks  # noqa: E402
+from golden_checks import (  # noqa: E402
+    benchmark_checks,
+    function_checks,
+    gaussian_checks,
+    network_checks,
+)
 from golden_checks.fixture import (  # noqa: E402
     Comparison,
     Fixture,
@@ -54,9 +59,11 @@ CHECKS: dict[str, Check] = {
     "ply": gaussian_checks.check_ply,
     "paths": gaussian_checks.check_paths,
     "scale_sky": gaussian_checks.check_scale_and_sky,
+    "benchmark": benchmark_checks.check_benchmark,
 }
-NOT_BUILT_FOLDERS = ("streaming", "benchmark")
-"""Their files carry no description; the folder tells what they are."""
+KIND_OF_FOLDER = {"benchmark": "benchmark"}
+NOT_BUILT_FOLDERS = ("streaming",)
+"""The files of both carry no description; the folder tells what they are."""
 
 
 @dataclass(frozen=True)
@@ -101,24 +108,29 @@ def check_fixture(path: Path, name: str, cache: NetworkCache) -> Outcome:
 def find_check(fixture: Fixture) -> Check:
     """Return the comparison for a fixture's kind; raises FixtureError if there is none."""
     variant = fixture.meta.get("variant")
-    if fixture.kind not in CHECKS:
-        msg = f"the kind {fixture.kind!r} is unknown"
+    kind = fixture.kind or KIND_OF_FOLDER.get(_name_folder(fixture), "")
+    if kind not in CHECKS:
+        msg = f"the kind {kind!r} is unknown"
         raise FixtureError(msg)
     if variant is not None and variant not in PRESETS:
         msg = f"the variant {variant!r} is unknown"
         raise FixtureError(msg)
-    return CHECKS[fixture.kind]
+    return CHECKS[kind]
 
 
 def find_missing_part(fixture: Fixture) -> str:
     """Return why a fixture cannot be checked yet; empty if it can."""
-    folder = fixture.path.resolve().parent.name
+    folder = _name_folder(fixture)
     if not fixture.kind and folder in NOT_BUILT_FOLDERS:
         return folder
-    if not fixture.kind:
+    if not fixture.kind and folder not in KIND_OF_FOLDER:
         msg = "the file has no description (meta with kind)"
         raise FixtureError(msg)
     return ""
+
+
+def _name_folder(fixture: Fixture) -> str:
+    return fixture.path.resolve().parent.name
 
 
 def list_fixtures(folder: Path, pattern: str) -> list[Path]:

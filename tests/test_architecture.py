@@ -12,7 +12,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 STDLIB = set(sys.stdlib_module_names)
-ENGINE = {"contract", "network", "inference", "media", "solve", "streaming", "exports", "pipeline"}
+ENGINE = {
+    "contract", "network", "inference", "media", "solve", "streaming", "exports", "pipeline",
+    "evaluation",
+}  # fmt: skip
 
 # package -> (packages of ours, third party); handbook section 2, decision 0002 for media, pipeline
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
@@ -26,7 +29,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy"}),
     "exports": ({"exports", "contract"}, {"numpy", "PIL"}),
-    "pipeline": (ENGINE, {"numpy"}),
+    "pipeline": (ENGINE - {"evaluation"}, {"numpy"}),
+    "evaluation": (
+        {"evaluation", "pipeline", "inference", "media", "solve", "contract"},
+        {"numpy", "scipy"},
+    ),
     "worker": (ENGINE | {"worker"}, {"numpy", "torch"}),
     "cli": (ENGINE | {"cli"}, {"numpy"}),
     "__main__": ({"cli"}, set()),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _MAGIC: Final = b"\x76\x2f\x31\x01"
 # Of several layers: the plain one, then what renderers call their final picture.
 _LAYER_ORDER: Final = ("combined", "composite", "beauty", "rgba", "rgb")
+# What programs call a depth channel, the surest first; red where depth was saved as a picture.
+_DEPTH_CHANNELS: Final = ("depth.z", "depth.v", "z", "depth", "v", "y", "r")
 # Larger values are infinite for our purposes; squares of it still fit into float32.
 _BRIGHTEST: Final = 1e15
 
@@ -89,6 +91,45 @@ def read_exr(path: Path) -> NDArray[np.float32]:
             picture[(*target, axis)] = planes[name][source]
     np.nan_to_num(picture, copy=False, nan=0.0, posinf=_BRIGHTEST, neginf=0.0)
     return np.clip(picture, 0.0, _BRIGHTEST, out=picture)
+
+
+def read_exr_depth(path: Path) -> NDArray[np.float32]:
+    """Read the depth of an EXR file: its Z channel, or what comes nearest to one.
+
+    Returns:
+        (H, W) float32 as stored, of the display window; 0 outside the data window.
+
+    Raises:
+        UnusableFile: the file is damaged or has no channel that could be depth.
+    """
+    with _open(path, header_only=False) as file:
+        found = [
+            (rank, index, channel.name)
+            for index, part in enumerate(file.parts)
+            for channel in part.header["channels"]
+            if (rank := _rank_depth(channel.name)) is not None
+        ]
+        if not found:
+            raise UnusableFile(reason="it has no depth channel (Z, Depth.Z, V, Y or R)")
+        _, index, name = min(found)
+        part = file.parts[index]
+        pixels = part.channels[name].pixels
+        if pixels is None or pixels.ndim != 2:  # noqa: PLR2004 - deep data
+            raise UnusableFile(reason=f"its channel {name} holds no flat picture")
+        (left, top), (right, bottom) = part.header["displayWindow"]
+        depth = np.zeros((int(bottom) - int(top) + 1, int(right) - int(left) + 1), np.float32)
+        target, source = _overlap(part.header)
+        depth[target] = pixels[source]
+    return depth
+
+
+def _rank_depth(channel: str) -> int | None:
+    """Return how sure a channel's name is to mean depth, 0 the surest; None for others."""
+    name = channel.lower()
+    for rank, known in enumerate(_DEPTH_CHANNELS):
+        if name == known or name.endswith("." + known):
+            return rank
+    return None
 
 
 @contextmanager
