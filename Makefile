@@ -46,7 +46,7 @@ build: ## make the extension's zip in dist/
 
 samples: ## render the sample photos again (about 20 minutes)
 	@$(PYTHON) tools/setup_environments.py blender-4.5
-	@$(BLENDER) -P tools/render_samples.py --out samples/courtyard
+	@$(BLENDER) -P tools/render_samples.py --out samples/courtyard --depth 7
 
 clean: ## remove results and environments
 	rm -rf out dist build .env

@@ -1,80 +1,46 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares cameras with the true ones after a similarity.
+"""Compares cameras with the true ones of a folder of photos.
 
 Runs in any Python with numpy; used by the demo and by tests.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from da3_blender.contract.cameras import invert_rigid
-from da3_blender.contract.rotations import measure_angle
-from da3_blender.contract.similarity import fit_sim3
+from da3_blender.evaluation.camera_files import read_cameras
+from da3_blender.evaluation.scene_facts import read_scene_facts
+from da3_blender.evaluation.trajectory import CameraErrors
+from da3_blender.evaluation.trajectory import compare_cameras as compare
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class CameraErrors(NamedTuple):
-    """How far cameras are from the truth, the worst of all and the mean.
-
-    Angles in degrees, positions in percent of the scene's size, focal length in percent.
-    """
-
-    count: int
-    expected: int
-    angle_worst: float
-    angle_mean: float
-    position_worst: float
-    position_mean: float
-    focal_worst: float
-
-    def __str__(self) -> str:
-        """Return one line for people."""
-        return (
-            f"{self.count} of {self.expected} cameras; rotation {self.angle_mean:.3f} deg "
-            f"(worst {self.angle_worst:.3f}), position {self.position_mean:.3f} % of the scene "
-            f"(worst {self.position_worst:.3f} %), focal length within {self.focal_worst:.2f} %"
-        )
-
-
-def compare_cameras(names: list[str], w2c: np.ndarray, K: np.ndarray, truth: Path) -> CameraErrors:
+def compare_cameras(names: list[str], w2c: np.ndarray, K: np.ndarray, folder: Path) -> CameraErrors:
     """Fit the cameras to the true ones by a similarity of their centres, and measure.
 
     Args:
         names: file name of each camera's photo.
         w2c: (N, 4, 4) OpenCV world-to-camera.
         K: (N, 3, 3) pixels of the photo.
-        truth: cameras.json with "images": [{"file", "K", "w2c"}] and "scene_diagonal".
+        folder: of the photos, with the true cameras; scene.json may tell the scene's size,
+            else it is the extent of the cameras.
 
     Raises:
-        ValueError: fewer than three cameras are in both.
+        EngineError: the true cameras cannot be read.
     """
-    data = json.loads(truth.read_text(encoding="utf-8"))
-    true = {image["file"]: image for image in data["images"]}
-    known = [i for i, name in enumerate(names) if name in true]
-    true_w2c = np.array([true[names[i]]["w2c"] for i in known], float)
-    true_K = np.array([true[names[i]]["K"] for i in known], float)
-    w2c = np.asarray(w2c)[known]
-    centres = invert_rigid(w2c)[:, :3, 3]
-    true_centres = invert_rigid(true_w2c)[:, :3, 3]
-    truth_from_found = fit_sim3(centres, true_centres)
-    fitted = truth_from_found.apply_to_w2c(w2c)
-    angle = np.degrees(measure_angle(fitted[:, :3, :3], true_w2c[:, :3, :3]))
-    offset = np.linalg.norm(truth_from_found.apply_to_points(centres) - true_centres, axis=1)
-    position = 100 * offset / data["scene_diagonal"]
-    focal = 100 * np.abs(np.asarray(K)[known][:, 0, 0] / true_K[:, 0, 0] - 1)
-    return CameraErrors(
-        len(known),
-        len(true),
-        float(angle.max()),
-        float(angle.mean()),
-        float(position.max()),
-        float(position.mean()),
-        float(focal.max()),
-    )
+    true = read_cameras(folder)
+    place = {name: index for index, name in enumerate(true.names)}
+    known = [i for i, name in enumerate(names) if name in place]
+    chosen = [place[names[i]] for i in known]
+    diagonal = read_scene_facts(folder).diagonal
+    if diagonal is None:
+        centres = invert_rigid(true.w2c)[:, :3, 3]
+        diagonal = float(np.linalg.norm(centres.max(axis=0) - centres.min(axis=0))) or 1.0
+    found = np.asarray(w2c)[known], np.asarray(K)[known]
+    return compare(found, (true.w2c[chosen], true.K[chosen]), len(true.names), diagonal)

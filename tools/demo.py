@@ -74,6 +74,7 @@ def print_summary(folder: Path, photos: Path) -> None:
     from compare_cameras import compare_cameras
 
     from da3_blender.contract.result_folder import load_result
+    from da3_blender.evaluation.camera_files import CAMERAS_FILE
 
     result = load_result(folder)
     manifest = result.manifest
@@ -86,10 +87,10 @@ def print_summary(folder: Path, photos: Path) -> None:
     )
     K = np.asarray(result.load("K"))
     print(f"focal length {K[:, 0, 0].mean():.1f} px at {views[0]['width']} x {views[0]['height']}")
-    truth = photos / "cameras.json" if photos.is_dir() else photos.with_name("cameras.json")
-    if truth.exists():
+    folder = photos if photos.is_dir() else photos.parent
+    if (folder / CAMERAS_FILE).exists():
         names = [view["name"] for view in views]
-        print(f"against the truth: {compare_cameras(names, result.load('w2c'), K, truth)}")
+        print(f"against the truth: {compare_cameras(names, result.load('w2c'), K, folder)}")
 
 
 def main() -> None:

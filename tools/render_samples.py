@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Render the sample photos: a courtyard by Cycles, with its true cameras beside the pictures.
 
-Runs under the bpy wheel: `python tools/render_samples.py --out samples/courtyard`.
+Runs under the bpy wheel: `python tools/render_samples.py --out samples/courtyard --depth 7`. What
+it writes is a scene in the layout of docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import bpy
-import numpy as np
-from bpy_extras.object_utils import world_to_camera_view
-from courtyard.exr import read_exr
-from courtyard.scene import SEED, build_courtyard
-from courtyard.walk import (
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+import bpy  # noqa: E402
+import numpy as np  # noqa: E402
+from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
+from courtyard.exr import read_exr  # noqa: E402
+from courtyard.scene import SEED, build_courtyard  # noqa: E402
+from courtyard.walk import (  # noqa: E402
     LENS_MM,
     add_camera,
     measure_extrinsics,
@@ -27,17 +32,16 @@ from courtyard.walk import (
     plan_walk,
     project_points,
 )
-from mathutils import Vector
-from PIL import ExifTags, Image
+from mathutils import Vector  # noqa: E402
+from PIL import ExifTags, Image  # noqa: E402
+
+from da3_blender.evaluation.camera_files import CAMERAS_FILE, write_cameras_json  # noqa: E402
+from da3_blender.evaluation.scene_facts import SCENE_FILE  # noqa: E402
 
 Array = np.ndarray
 LOG = logging.getLogger("render_samples")
 JPEG_QUALITY = 80  # fourteen pictures of 1008 x 672 stay below 3 MB
 SCENE_DIAGONAL_M = float(np.linalg.norm([6.0, 6.0, 3.0]))  # of the part that the pictures show
-NOTE = (
-    "True cameras of a synthetic scene, rendered by tools/render_samples.py. "
-    "K in pixels; the first pixel's centre is (0.5, 0.5)."
-)
 
 
 def read_arguments() -> argparse.Namespace:
@@ -59,9 +63,13 @@ def read_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--depth",
-        action="store_true",
-        help="also write depth_NN.npy: float32 metres along the optical axis",
+        type=int,
+        default=0,
+        metavar="SHRINK",
+        help="also write the true depth, so many times smaller: 16-bit PNG in millimetres along "
+        "the optical axis, 0 for the sky",
     )
+    parser.add_argument("--no-photos", action="store_true", help="leave the pictures as they are")
     return parser.parse_args()
 
 
@@ -138,17 +146,23 @@ def make_exif(size: tuple[int, int]) -> Image.Exif:
     return exif
 
 
-def render_depth(scene: bpy.types.Scene, target: Path) -> None:
-    """Render the scene's camera to (H, W) float32 depth in metres; the sky is infinite."""
+def render_depth(scene: bpy.types.Scene, target: Path, shrink: int) -> None:
+    """Render the scene's camera to a smaller depth map at the centres of its pixels."""
     choose_exr(scene)
-    samples, denoising = scene.cycles.samples, scene.cycles.use_denoising
-    scene.cycles.samples, scene.cycles.use_denoising = 1, False
+    render, cycles = scene.render, scene.cycles
+    before = cycles.samples, cycles.use_denoising, cycles.filter_width
+    size = render.resolution_x, render.resolution_y
+    cycles.samples, cycles.use_denoising, cycles.filter_width = 1, False, 0.01
+    render.resolution_x, render.resolution_y = (side // shrink for side in size)
     with tempfile.TemporaryDirectory() as folder:
-        scene.render.filepath = str(Path(folder) / "view.exr")
+        render.filepath = str(Path(folder) / "view.exr")
         bpy.ops.render.render(write_still=True)
-        depth = read_exr(Path(scene.render.filepath))["ViewLayer.Depth.Z"]
-    scene.cycles.samples, scene.cycles.use_denoising = samples, denoising
-    np.save(target, np.where(depth > 1e6, np.inf, depth).astype(np.float32))
+        depth_m = read_exr(Path(render.filepath))["ViewLayer.Depth.Z"]
+    cycles.samples, cycles.use_denoising, cycles.filter_width = before
+    render.resolution_x, render.resolution_y = size
+    depth_mm = np.where(depth_m > 65.0, 0, np.round(depth_m * 1000)).astype(np.uint16)
+    target.parent.mkdir(exist_ok=True)
+    Image.fromarray(depth_mm).save(target, optimize=True)
 
 
 def check_camera(scene: bpy.types.Scene, K: Array, w2c: Array) -> float:
@@ -177,7 +191,7 @@ def main() -> None:
     camera = add_camera(scene)
     set_up_render(scene, width, height, arguments.samples)
     LOG.info("built in %.0f s", time.perf_counter() - started)
-    images = []
+    cameras = []
     for number, place in enumerate(plan_walk(arguments.views, SEED), 1):
         camera.matrix_world = place
         bpy.context.view_layer.update()
@@ -186,26 +200,26 @@ def main() -> None:
         if error > 0.01:
             raise ValueError(f"view {number}: the cameras differ by {error:.4f} px")
         name = f"courtyard_{number:02d}.jpg"
-        images.append({"file": name, "K": K.tolist(), "w2c": w2c.tolist()})
+        cameras.append((name, K, w2c))
         if arguments.only and number not in arguments.only:
             continue
-        render_photo(scene, arguments.out / name)
+        if not arguments.no_photos:
+            render_photo(scene, arguments.out / name)
         if arguments.depth:
-            render_depth(scene, arguments.out / f"depth_{number:02d}.npy")
+            target = (arguments.out / "depth" / name).with_suffix(".png")
+            render_depth(scene, target, arguments.depth)
         LOG.info(
             "%s after %.0f s, cameras agree to %.5f px", name, time.perf_counter() - started, error
         )
-    cameras = {
-        "note": NOTE,
-        "unit": "m",
-        "axes": "OpenCV, world-to-camera",
-        "width": width,
-        "height": height,
-    }
-    cameras |= {"images": images, "scene_diagonal": SCENE_DIAGONAL_M}
-    (arguments.out / "cameras.json").write_text(
-        json.dumps(cameras, indent=1) + "\n", encoding="utf-8"
+    write_cameras_json(
+        arguments.out / CAMERAS_FILE,
+        [name for name, _, _ in cameras],
+        [(width, height)] * len(cameras),
+        np.array([w2c for _, _, w2c in cameras]),
+        np.array([K for _, K, _ in cameras]),
     )
+    facts = {"units": "m", "diagonal": SCENE_DIAGONAL_M}
+    (arguments.out / SCENE_FILE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

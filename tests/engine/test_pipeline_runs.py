@@ -88,7 +88,7 @@ def compare(run: Run):
     from compare_cameras import compare_cameras
 
     names = [Path(view["name"]).name for view in run.views]
-    return compare_cameras(names, run.w2c, run.K, SAMPLES / "cameras.json")
+    return compare_cameras(names, run.w2c, run.K, SAMPLES)
 
 
 def test_colmap_cameras_are_true(colmap):
