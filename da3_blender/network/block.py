@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .attention import attend
+from .products import apply_linear, apply_linear_gelu
 from .rotary import Rotation, rotate
 
 _QUERY_KEY_NORM_EPS = 1e-5
@@ -32,20 +34,6 @@ class BlockShape:
     norm_eps: float
     has_gated_ffn: bool = False
     has_query_key_norm: bool = False
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Compute scaled dot-product attention; the only place where attention is computed.
-
-    Args:
-        q: (B, heads, P, D).
-        k: (B, heads, P, D), dtype of q.
-        v: (B, heads, P, D), dtype of q.
-
-    Returns:
-        (B, heads, P, D), dtype of q.
-    """
-    return functional.scaled_dot_product_attention(q, k, v)
 
 
 class Attention(nn.Module):
@@ -72,7 +60,7 @@ class Attention(nn.Module):
         Returns:
             (B, P, C), same dtype.
         """
-        qkv = self.qkv(x).unflatten(-1, (3, self.heads, -1))  # (B, P, 3, heads, D)
+        qkv = apply_linear(x, self.qkv).unflatten(-1, (3, self.heads, -1))  # (B, P, 3, heads, D)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, P, D)
         if self.has_query_key_norm:
             # norm and rotation stay in the precision of the norm's weights
@@ -81,7 +69,7 @@ class Attention(nn.Module):
         if rotation is not None:
             q, k = rotate(q, rotation), rotate(k, rotation)
         x = attend(q.to(v.dtype), k.to(v.dtype), v)  # (B, heads, P, D)
-        return self.proj(x.transpose(1, 2).flatten(2))  # (B, P, C)
+        return apply_linear(x.transpose(1, 2).flatten(2), self.proj)  # (B, P, C)
 
 
 class Mlp(nn.Module):
@@ -94,7 +82,7 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (P, C) to (P, C), token by token."""
-        return self.fc2(functional.gelu(self.fc1(x)))
+        return apply_linear(apply_linear_gelu(x, self.fc1), self.fc2)
 
 
 class SwiGlu(nn.Module):
@@ -107,8 +95,8 @@ class SwiGlu(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (P, C) to (P, C), token by token."""
-        u, g = self.w12(x).chunk(2, dim=-1)
-        return self.w3(functional.silu(u) * g)
+        u, g = apply_linear(x, self.w12).chunk(2, dim=-1)
+        return apply_linear(functional.silu(u) * g, self.w3)
 
 
 class LayerScale(nn.Module):
@@ -150,6 +138,10 @@ class Block(nn.Module):
             (B, P, C), dtype of x.
         """
         dtype = self.attn.qkv.weight.dtype
+        if torch.is_grad_enabled():
+            # training needs every intermediate as it was
+            x = x + self.ls1(self.attn(self.norm1(x).to(dtype), rotation))
+            return x + self.ls2(self.mlp(self.norm2(x).to(dtype)))
         y = x.new_empty(x.shape)  # (B, P, C)
         rows = max(1, _TOKENS_PER_PIECE // x.shape[1])
         for before, after in zip(x.split(rows), y.split(rows), strict=True):

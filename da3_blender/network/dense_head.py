@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .position import add_uv_embedding
+from .products import apply_conv1
 
 if TYPE_CHECKING:
     from .presets import HeadPreset
@@ -73,7 +74,7 @@ class FusionBlock(nn.Module):
         if lateral is not None:
             top = self.resConfUnit1(lateral).add_(top)
         # a 1x1 convolution and a resize commute; on the small map it is cheaper
-        return resize_bilinear(self.out_conv(self.resConfUnit2(top)), size)
+        return resize_bilinear(apply_conv1(self.resConfUnit2(top), self.out_conv), size)
 
 
 class Scratch(nn.Module):
@@ -149,7 +150,7 @@ class DenseHead(nn.Module):
             (B, channels, rows, columns) float32.
         """
         x = self.norm(tokens).transpose(1, 2).unflatten(2, grid)  # (B, D, h, w)
-        return self.projects[stage](x)
+        return apply_conv1(x, self.projects[stage])
 
     def build_pyramid(self, projected: tuple[Tensor, ...], aspect: float) -> Pyramid:
         """Bring the four projected levels to four sizes.
@@ -163,8 +164,7 @@ class DenseHead(nn.Module):
         """
         maps = []
         for stage, x in enumerate(projected):
-            if self.has_uv_embedding:
-                add_uv_embedding(x, aspect)
+            placed = add_uv_embedding(x, aspect) if self.has_uv_embedding else x
             lateral = self.scratch.get_submodule(f"layer{stage + 1}_rn")
-            maps.append(lateral(self.resize_layers[stage](x)))
+            maps.append(lateral(self.resize_layers[stage](placed)))
         return tuple(maps)

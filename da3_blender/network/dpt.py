@@ -68,4 +68,6 @@ class DPT(DenseHead):
 
 
 def _make_output(channels: int) -> nn.Sequential:
-    return nn.Sequential(make_conv3(channels, _HIDDEN), nn.ReLU(), nn.Conv2d(_HIDDEN, 1, 1))
+    return nn.Sequential(
+        make_conv3(channels, _HIDDEN), nn.ReLU(inplace=True), nn.Conv2d(_HIDDEN, 1, 1)
+    )

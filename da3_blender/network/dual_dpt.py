@@ -56,7 +56,7 @@ class DualScratch(Scratch):
         full, half = preset.features, preset.features // 2
         self.output_conv1 = make_conv3(full, half)
         self.output_conv2 = nn.Sequential(
-            make_conv3(half, _HIDDEN), nn.ReLU(), nn.Conv2d(_HIDDEN, 2, 1)
+            make_conv3(half, _HIDDEN), nn.ReLU(inplace=True), nn.Conv2d(_HIDDEN, 2, 1)
         )
         pairs = ((full, half), (half, full), (full, half), (half, full), (full, half))
         self.output_conv1_aux = nn.ModuleDict(
