@@ -9,7 +9,7 @@ BLENDER := .env/blender-4.5/bin/python
 INPUT ?= samples/courtyard
 OUT ?= out
 
-.PHONY: help demo test check format build golden benchmark samples clean
+.PHONY: help demo test check format build golden evaluate benchmark samples clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: ## run all tests, on every Blender version that this machine has Python fo
 golden: ## compare the networks with the reference numbers in DIR
 	@$(PYTHON) tools/setup_environments.py engine
 	@$(ENGINE) -P tests/check_golden.py "$(DIR)"
+
+evaluate: ## measure the small network on synthetic scenes it has never seen (or SCENES=/some/folder)
+	@$(PYTHON) tools/setup_environments.py engine
+	@PYTHONPATH=. $(ENGINE) -P -m $(if $(SCENES),da3_blender evaluate "$(SCENES)",training.held_out) \
+		--out "$(OUT)/evaluation" $(EVALUATE_OPTIONS)
 
 benchmark: ## compare speed and memory with upstream's package (20 minutes; options: BENCHMARK_OPTIONS)
 	@$(PYTHON) benchmarks/vs_upstream.py $(BENCHMARK_OPTIONS)

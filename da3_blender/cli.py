@@ -148,7 +148,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
         settings = settings_from_options(options, str(Path(options.out).expanduser().absolute()))
         return create_pipeline().run(settings, progress)
 
-    summary = _follow(work)
+    summary = follow(work)
     if isinstance(summary, int):
         return summary
     sys.stdout.write(
@@ -158,7 +158,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any] | int:
+def follow(work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any] | int:
     """Do something long; show its progress, stop it with Ctrl+C, explain its failure.
 
     Returns:
@@ -205,7 +205,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         settings = settings_from_options(options, options.out or str(Path.cwd()))
         return {"scores": evaluation.run(options, settings, progress)}
 
-    summary = _follow(work)
+    summary = follow(work)
     if isinstance(summary, int):
         return summary
     from .evaluation.report import format_table
@@ -243,7 +243,7 @@ def _download(options: argparse.Namespace) -> int:
         progress.plan([(STAGE_DOWNLOAD, 1.0)])
         return {"path": fetch_checkpoint(entry.id, progress)}
 
-    summary = _follow(work)
+    summary = follow(work)
     if isinstance(summary, int):
         return summary
     sys.stdout.write(f"{summary['path']}\n")

@@ -44,14 +44,20 @@ MEAN: Final = "mean"
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
 
-def format_table(results: Sequence[SceneScores]) -> str:
-    """Return a line per scene and one of the means; the best constant guess in brackets."""
+def format_table(results: Sequence[SceneScores], *, with_scenes: bool = True) -> str:
+    """Return a line per scene and one of the means; the best constant guess in brackets.
+
+    Args:
+        results: of all scenes.
+        with_scenes: print a line for each, not only for those that failed.
+    """
     scores, guess = average(results), average(results, "guess")
     columns = [column for column in _COLUMNS if _look_up(scores, column[1]) is not None]
     rows = [["scene", "frames", *(column[0] for column in columns)]]
     for result in results:
         if result.failure:
             rows.append([result.name, "failed", *[""] * len(columns)])
+        if result.failure or not with_scenes:
             continue
         cells = [_format_cell(result.scores, result.guess, column) for column in columns]
         rows.append([result.name, str(len(result.frames)), *cells])
