@@ -100,7 +100,7 @@ class Oracle:
         w2c, K = scene.w2c.copy(), scene.K.copy()
         depth = np.stack([np.array(scene.depth[i]) for i in range(len(scene))])
         self.spoil(w2c, K, depth)
-        chosen = np.arange(len(scene)) if self.frames is None else np.array(self.frames)
+        chosen = np.arange(len(scene)) if self.frames is None else np.array(self.frames, int)
         return Estimate(
             chosen,
             self.world.apply_to_w2c(w2c)[chosen],
