@@ -32,13 +32,20 @@ PROP_K: Final = "da3_K"  # on a camera object: 9 numbers, row-major, pixels of t
 PROP_W2C: Final = "da3_w2c"  # on a camera object: 16 numbers, row-major, OpenCV world-to-camera
 PROP_SIZE: Final = "da3_size"  # on a camera object: width and height of the original photo
 PROP_FRAME: Final = "da3_frame"  # on a camera object: frame number of its photo, if it has one
+PROP_INDEX: Final = "da3_index"  # on a camera or mesh object: position of its view in the result
 PROP_RESULT: Final = "da3_result"  # on the root empty: the results folder
 PROP_ROLE: Final = "da3_role"  # on every object of ours: one of the ROLE_ values
 PROP_STAMP: Final = "da3_version"  # on node groups and materials: version of their recipe
+PROP_INPUT: Final = "da3_input"  # on the root empty: what was reconstructed, to find it again
+PROP_FACTS: Final = "da3_facts"  # on the root empty: numbers and names for the panel
+PROP_DOUBT: Final = "da3_doubt"  # on a camera object: why its view is doubtful, "" if it is not
+PROP_WRITTEN: Final = "da3_written"  # on every object of ours: what the builder set last
+PROP_PRINT: Final = "da3_print"  # on geometry of ours: fingerprint of what the builder made
 
 ROLE_ROOT: Final = "root"
 ROLE_CAMERA: Final = "camera"
 ROLE_POINTS: Final = "points"
+ROLE_MESH: Final = "mesh"
 
 # Attributes of point clouds.
 ATTR_COLOUR: Final = "Col"
@@ -48,6 +55,7 @@ ATTR_VIEW: Final = "view"
 # Data-blocks that are shared between results.
 MATERIAL_POINTS: Final = "DA3 Points"
 NODES_POINTS: Final = "DA3 Points"
+MATERIAL_PHOTO: Final = "DA3 Photo"
 
 # Files of a results folder.
 MANIFEST: Final = "manifest.json"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..contract.depth_edges import find_depth_edges
 from ..contract.projection import unproject
 
 if TYPE_CHECKING:
@@ -38,33 +39,6 @@ def make_empty_cloud() -> Cloud:
         np.zeros(0, np.float32),
         np.zeros(0, np.int32),
     )
-
-
-def find_depth_edges(depth: NDArray[np.floating], step: float) -> NDArray[np.bool_]:
-    """Mark pixels whose depth jumps to a neighbour: points there hang between two surfaces.
-
-    The measure is local, `|d - d'| / min(d, d')`, so one far silhouette does not decide for the
-    whole picture. A steep but smooth surface also steps from pixel to pixel; there the steps on
-    both sides are alike, so only the part of a step that the other side does not share counts.
-
-    Args:
-        depth: (H, W) scene units, positive where valid.
-        step: relative difference above which a pixel is an edge; 0 marks nothing.
-
-    Returns:
-        (H, W) bool.
-    """
-    edges = np.zeros(depth.shape, bool)
-    if step <= 0:
-        return edges
-    inverse = 1.0 / np.where(depth > 0, depth, np.nan)  # planes are linear in inverse depth
-    for axis in (0, 1):
-        padded = np.pad(inverse, [(1, 1) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        before = np.moveaxis(np.moveaxis(padded, axis, 0)[:-2], 0, axis)
-        after = np.moveaxis(np.moveaxis(padded, axis, 0)[2:], 0, axis)
-        bend = np.abs(before + after - 2 * inverse) / inverse
-        edges |= bend > step
-    return edges
 
 
 def fuse_depth(

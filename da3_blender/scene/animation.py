@@ -7,6 +7,7 @@ Runs in Blender.
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -26,6 +27,38 @@ def make_channelbag(block: ID, name: str) -> ActionChannelbag:
     animation.action_slot = slot
     strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
     return strip.channelbag(slot, ensure=True)
+
+
+def find_channelbag(block: ID) -> ActionChannelbag | None:
+    """Return the bag with the curves of a data-block, if it is animated."""
+    animation = block.animation_data
+    if animation is None or animation.action is None or animation.action_slot is None:
+        return None
+    bags = (
+        strip.channelbag(animation.action_slot)
+        for layer in animation.action.layers
+        for strip in layer.strips
+    )
+    return next((bag for bag in bags if bag is not None), None)
+
+
+def remove_curves(bag: ActionChannelbag, paths: tuple[str, ...]) -> None:
+    """Remove the curves of properties whose path begins like this; others stay."""
+    for curve in list(bag.fcurves):
+        if curve.data_path.startswith(paths):
+            bag.fcurves.remove(curve)
+
+
+def fingerprint_curves(bag: ActionChannelbag | None, paths: tuple[str, ...]) -> str:
+    """Return a short text that changes when a key of such properties does; see remove_curves."""
+    check, count = 0, 0
+    for curve in bag.fcurves if bag is not None else ():
+        if curve.data_path.startswith(paths):
+            keys = np.empty(2 * len(curve.keyframe_points), np.float32)
+            curve.keyframe_points.foreach_get("co", keys)
+            check = zlib.crc32(keys.tobytes(), check)
+            count += len(keys) // 2
+    return f"{count}:{check:08x}"
 
 
 def add_curves(

@@ -19,6 +19,13 @@ class BuildOptions:
     """Choices that change the scene but not the result on disk.
 
     Args:
+        make_points: make the cloud.
+        make_mesh: make a mesh of each depth map, with its photo on it.
+        mesh_step: every n-th pixel of the depth maps becomes a vertex.
+        mesh_drop_percent: share of the least confident depth that makes no surface.
+        mesh_cut: surfaces are cut where depth jumps by more than this share.
+        update: change the objects of an earlier build of the same input in place of adding.
+        keep_edits: geometry that the user has edited is not replaced.
         point_display: MESH (vertices and a modifier, editable) or POINTCLOUD (native object).
         point_size: factor on the radius that closes the cloud without blobs.
         min_confidence: points below are hidden by the modifier; the points stay in the mesh.
@@ -31,6 +38,13 @@ class BuildOptions:
             that colours equal the photos.
     """
 
+    make_points: bool = True
+    make_mesh: bool = False
+    mesh_step: int = 2
+    mesh_drop_percent: float = 20.0
+    mesh_cut: float = 0.05
+    update: bool = True
+    keep_edits: bool = True
     point_display: str = "MESH"
     point_size: float = 1.0
     min_confidence: float = 0.0
@@ -53,6 +67,8 @@ class BuildReport:
         frames: number of poses; more than `cameras` when one camera is animated.
         points: number of points.
         photos: number of poses that have a photo behind them.
+        meshes: number of surfaces.
+        is_update: objects of an earlier build were changed.
         centre: of cameras and points without outliers, Blender's world.
         size: diagonal of the box around them, scene units.
         seconds: time it took.
@@ -65,6 +81,8 @@ class BuildReport:
     frames: int
     points: int
     photos: int
+    meshes: int
+    is_update: bool
     centre: tuple[float, float, float]
     size: float
     seconds: float

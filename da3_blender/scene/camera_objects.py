@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Camera objects from extrinsics and intrinsics: one per photo, or one that moves.
 
-Runs in Blender.
+Runs in Blender. Cameras that exist are found by their picture and updated; what the user has
+changed on them stays.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
@@ -15,84 +17,70 @@ from mathutils import Matrix
 
 from ..contract import names
 from ..contract.cameras import SENSOR_WIDTH_MM, to_blender_lens, to_blender_matrix
-from ..contract.rotations import make_continuous, matrix_to_quaternion
-from .animation import add_curves, make_channelbag
-from .photos import show_moving, show_still
+from .lookup import list_parts
+from .moving_camera import set_moving_camera
+from .photos import count_moving, hide_photo, show_still
+from .written import Written
 
 if TYPE_CHECKING:
-    from bpy.types import Collection, Object
+    from bpy.types import Object
     from numpy.typing import NDArray
 
-    from .build_options import BuildOptions
-    from .extent import Extent
     from .reconstruction import Reconstruction
+    from .site import Site
+
+_MOST_NAMES: Final = 3
 
 
-def make_cameras(
-    reconstruction: Reconstruction, options: BuildOptions, extent: Extent, root: Object
-) -> tuple[list[Object], int]:
-    """Make one still camera for each view.
+def make_cameras(reconstruction: Reconstruction, site: Site) -> tuple[list[Object], int]:
+    """Make or update one still camera for each view.
 
-    Each carries da3_image, da3_K (9), da3_w2c (16), da3_size (2) and, if known, da3_frame.
+    Each carries da3_image, da3_index, da3_K (9), da3_w2c (16), da3_size (2), da3_doubt and, if
+    known, da3_frame.
 
     Returns:
         The objects, in the order of the views, and how many have a photo behind them.
     """
     matrices = to_blender_matrix(reconstruction.w2c)
+    known = {str(ob[names.PROP_IMAGE]): ob for ob in _list_known(site, is_animated=False)}
     objects, photos = [], 0
     for index, view in enumerate(reconstruction.views):
-        ob = _make_camera(view.name, options, extent, root)
-        ob.matrix_basis = Matrix(matrices[index].tolist())
-        K = reconstruction.K[index]
-        lens = to_blender_lens(K, view.width, view.height)
-        ob.data.lens, ob.data.shift_x, ob.data.shift_y = lens.lens_mm, lens.shift_x, lens.shift_y
-        ob[names.PROP_IMAGE] = view.name
-        ob[names.PROP_K] = K.ravel().tolist()
-        ob[names.PROP_W2C] = reconstruction.w2c[index].ravel().tolist()
-        ob[names.PROP_SIZE] = [view.width, view.height]
-        if view.frame is not None:
-            ob[names.PROP_FRAME] = view.frame
-        if options.show_photos:
-            photos += show_still(ob.data, view)
+        ob = known.pop(view.name, None)
+        is_new = ob is None
+        if ob is None:
+            ob = _make_camera(view.name, site)
+        if is_new or not site.only or view.name in site.only:
+            matrix = Matrix(matrices[index].tolist())
+            action = functools.partial(_set_still, ob, reconstruction, index, matrix, site)
+            site.do(action, is_new=is_new)
+        photos += site.options.show_photos and view.photo.is_file()
         objects.append(ob)
+    _remove_later([*known.values(), *_list_known(site, is_animated=True)], site)
     return objects, photos
 
 
-def make_animated_camera(
-    reconstruction: Reconstruction, options: BuildOptions, extent: Extent, root: Object
-) -> tuple[Object, int]:
-    """Make one camera with keys at every frame.
+def make_animated_camera(reconstruction: Reconstruction, site: Site) -> tuple[Object, int]:
+    """Make or update one camera with keys at every frame.
 
-    It carries da3_image (the source's name), da3_size (2), da3_frame (N numbers), da3_K (9 N)
-    and da3_w2c (16 N), in the order of da3_frame.
+    It carries da3_image (the source's name), da3_index, da3_size (2), da3_frame (N numbers),
+    da3_K (9 N) and da3_w2c (16 N), in the order of da3_frame.
 
     Returns:
         The object, and how many frames have a photo behind them.
     """
     frames, order = order_frames(reconstruction)
     views = [reconstruction.views[index] for index in order]
-    w2c, K = reconstruction.w2c[order], reconstruction.K[order]
-    ob = _make_camera(reconstruction.name, options, extent, root)
-    ob[names.PROP_IMAGE] = reconstruction.name
-    ob[names.PROP_SIZE] = [views[0].width, views[0].height]
-    ob[names.PROP_FRAME] = frames.tolist()
-    ob[names.PROP_K] = K.ravel().tolist()
-    ob[names.PROP_W2C] = w2c.ravel().tolist()
-    _animate_pose(ob, frames, to_blender_matrix(w2c))
-    bag = make_channelbag(ob.data, f"{ob.name} lens")
-    sizes = [(view.width, view.height) for view in views]
-    lenses = [to_blender_lens(k, *size) for k, size in zip(K, sizes, strict=True)]
-    for path, field in (("lens", "lens_mm"), ("shift_x", "shift_x"), ("shift_y", "shift_y")):
-        values = np.array([getattr(lens, field) for lens in lenses])
-        setattr(ob.data, path, values[0])
-        if np.ptp(values) > 1e-6 * max(1.0, abs(values[0])):
-            add_curves(bag, path, frames, values)
-    photos = show_moving(ob.data, views, frames, bag) if options.show_photos else 0
-    if not bag.fcurves:
-        action = ob.data.animation_data.action
-        ob.data.animation_data_clear()
-        bpy.data.actions.remove(action)
-    return ob, photos
+    known = _list_known(site, is_animated=True)
+    ob = known.pop(0) if known else None
+    is_new = ob is None
+    if ob is None:
+        ob = _make_camera(reconstruction.name, site)
+    action = functools.partial(
+        set_moving_camera, ob, reconstruction, (frames, order), site, is_new=is_new
+    )
+    site.do(lambda: (_set_display(ob, site), action()), is_new=is_new)
+    _remove_later([*known, *_list_known(site, is_animated=False)], site)
+    return ob, count_moving(views, frames) if site.options.show_photos else 0
 
 
 def order_frames(reconstruction: Reconstruction) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -106,28 +94,80 @@ def order_frames(reconstruction: Reconstruction) -> tuple[NDArray[np.int64], NDA
     return frames[order], order
 
 
-def _make_camera(name: str, options: BuildOptions, extent: Extent, root: Object) -> Object:
+def is_animated_camera(ob: Object) -> bool:
+    """Tell whether a camera of ours stands for all frames of a sequence."""
+    frames = ob.get(names.PROP_FRAME)
+    return frames is not None and not isinstance(frames, int)
+
+
+def _list_known(site: Site, *, is_animated: bool) -> list[Object]:
+    cameras = list_parts(site.root, names.ROLE_CAMERA)
+    return [ob for ob in cameras if is_animated_camera(ob) == is_animated]
+
+
+def _make_camera(name: str, site: Site) -> Object:
     data = bpy.data.cameras.new(name)
     data.sensor_fit = "HORIZONTAL"
     data.sensor_width = SENSOR_WIDTH_MM
-    data.display_size = extent.camera_size * options.camera_size
-    data.clip_start, data.clip_end = extent.clip_start, extent.clip_end
     ob = bpy.data.objects.new(name, data)
     ob.rotation_mode = "QUATERNION"
-    ob.parent = root
     ob[names.PROP_ROLE] = names.ROLE_CAMERA
-    _link_beside(ob, root)
+    ob[names.PROP_IMAGE] = name
+    site.link(ob)
     return ob
 
 
-def _link_beside(ob: Object, root: Object) -> None:
-    collection: Collection = root.users_collection[0]
-    collection.objects.link(ob)
+def _set_display(ob: Object, site: Site) -> None:
+    record, extent = Written(ob), site.extent
+    record.put(ob.data, "display_size", extent.camera_size * site.options.camera_size)
+    record.put(ob.data, "clip_start", extent.clip_start)
+    record.put(ob.data, "clip_end", extent.clip_end)
 
 
-def _animate_pose(ob: Object, frames: NDArray[np.int64], matrices: NDArray[np.float64]) -> None:
-    quaternions = make_continuous(matrix_to_quaternion(matrices[:, :3, :3]))
-    ob.matrix_basis = Matrix(matrices[0].tolist())
-    bag = make_channelbag(ob, f"{ob.name} path")
-    add_curves(bag, "location", frames, matrices[:, :3, 3])
-    add_curves(bag, "rotation_quaternion", frames, quaternions)
+def _set_still(
+    ob: Object, reconstruction: Reconstruction, index: int, matrix: Matrix, site: Site
+) -> None:
+    view, K = reconstruction.views[index], reconstruction.K[index]
+    _set_display(ob, site)
+    record = Written(ob)
+    record.place(ob, matrix)
+    lens = to_blender_lens(K, view.width, view.height)
+    record.put(ob.data, "lens", lens.lens_mm)
+    record.put(ob.data, "shift_x", lens.shift_x)
+    record.put(ob.data, "shift_y", lens.shift_y)
+    ob[names.PROP_INDEX] = index
+    ob[names.PROP_K] = K.ravel().tolist()
+    ob[names.PROP_W2C] = reconstruction.w2c[index].ravel().tolist()
+    ob[names.PROP_SIZE] = [view.width, view.height]
+    ob[names.PROP_DOUBT] = view.doubt
+    if view.frame is not None:
+        ob[names.PROP_FRAME] = view.frame
+    if site.options.show_photos:
+        show_still(ob.data, view, record)
+    else:
+        hide_photo(ob.data, record)
+
+
+def _remove_later(cameras: list[Object], site: Site) -> None:
+    """Remove cameras that the result no longer has, but for those that the user works with."""
+    kept = [ob for ob in cameras if _is_in_use(ob)]
+    for ob in cameras:
+        if ob not in kept:
+            site.later.append(functools.partial(bpy.data.objects.remove, ob))
+            site.later.append(functools.partial(_remove_unused, ob.data))
+    if kept:
+        shown = ", ".join(ob.name for ob in kept[:_MOST_NAMES])
+        more = f" and {len(kept) - _MOST_NAMES} more" if len(kept) > _MOST_NAMES else ""
+        site.notes.append(
+            f"The result no longer has {shown}{more}; kept, because you have changed them."
+        )
+
+
+def _remove_unused(data: bpy.types.Camera) -> None:
+    if not data.users:
+        bpy.data.cameras.remove(data)
+
+
+def _is_in_use(ob: Object) -> bool:
+    has_more = bool(ob.children or ob.constraints)
+    return has_more or (not is_animated_camera(ob) and Written(ob).is_moved(ob))

@@ -61,3 +61,18 @@ def get_modifier_input(modifier: NodesModifier, name: str, default: Any) -> Any:
         # 5.2: see set_modifier_input.
         return getattr(modifier.properties.inputs, identifier).value
     return modifier.get(identifier, default)
+
+
+def copy_modifier_inputs(source: NodesModifier, target: NodesModifier) -> None:
+    """Copy all inputs of a Geometry Nodes modifier to another one of the same node group."""
+    group = source.node_group
+    for item in group.interface.items_tree if group is not None else ():
+        if item.item_type != "SOCKET" or item.in_out != "INPUT":
+            continue
+        if hasattr(source, "properties"):
+            # 5.2: see set_modifier_input.
+            value = getattr(source.properties.inputs, item.identifier, None)
+            if value is not None and hasattr(value, "value"):
+                getattr(target.properties.inputs, item.identifier).value = value.value
+        elif item.identifier in source:
+            target[item.identifier] = source[item.identifier]

@@ -8,7 +8,7 @@ Runs in Blender.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
@@ -16,13 +16,16 @@ import numpy as np
 from .animation import add_curves
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from bpy.types import ActionChannelbag, Camera, CameraBackgroundImage, Image, ImageUser
     from numpy.typing import NDArray
 
     from .reconstruction import PhotoView
+    from .written import Written
 
+_RECORDED: Final = "photo"
 _LAST_NUMBER = re.compile(r"^(.*?)(\d+)(\D*)$")
 
 
@@ -46,27 +49,35 @@ def load_image(path: Path, source: str) -> Image:
     return image
 
 
-def show_still(camera: Camera, view: PhotoView) -> bool:
+def show_still(camera: Camera, view: PhotoView, record: Written) -> bool:
     """Put one photo, or one frame of a video, behind a camera; False if the file is gone."""
     if not view.photo.is_file():
         return False
-    if not is_movie(view):
-        _add_background(camera, load_image(view.photo, "FILE"))
-        return True
-    user = _add_background(camera, load_image(view.photo, "MOVIE")).image_user
-    # A duration of one holds the frame that the offset names, whatever the time line shows.
-    user.frame_start = 1
-    user.frame_duration = 1
-    user.frame_offset = (view.frame or 1) - 1
+    source = "MOVIE" if is_movie(view) else "FILE"
+    background = _set_background(camera, load_image(view.photo, source), record)
+    if background is not None and source == "MOVIE":
+        # A duration of one holds the frame that the offset names, whatever the time line shows.
+        user = background.image_user
+        user.frame_start = 1
+        user.frame_duration = 1
+        user.frame_offset = (view.frame or 1) - 1
     return True
+
+
+def count_moving(views: list[PhotoView], frames: NDArray[np.integer]) -> int:
+    """Return how many frames `show_moving` can show; 0 if there is no way."""
+    if is_movie(views[0]):
+        return len(views) if views[0].photo.is_file() else 0
+    return len(views) if _are_numbered(views, frames) else 0
 
 
 def show_moving(
     camera: Camera,
     views: list[PhotoView],
     frames: NDArray[np.integer],
-    bag: ActionChannelbag,
-) -> int:
+    record: Written,
+    get_bag: Callable[[], ActionChannelbag],
+) -> None:
     """Put a video or a numbered sequence behind an animated camera.
 
     Frame f of the time line shows frame f of the source. Where files between the frames that
@@ -76,30 +87,47 @@ def show_moving(
         camera: takes the picture.
         views: in the order of `frames`.
         frames: (N,) rising numbers on the time line.
-        bag: takes the keys where frames have to be held.
-
-    Returns:
-        The number of frames that have a picture; 0 if there is no way to show them.
+        record: of the camera object.
+        get_bag: makes the bag for keys where frames have to be held.
     """
+    if not count_moving(views, frames):
+        return
     first, last = int(frames[0]), int(frames[-1])
     if is_movie(views[0]):
-        if not views[0].photo.is_file():
-            return 0
         image = load_image(views[0].photo, "MOVIE")
-        user = _add_background(camera, image).image_user
-        user.frame_start = 1
-        user.frame_duration = max(image.frame_duration, last)
-        user.frame_offset = 0
-        return len(views)
-    if not _are_numbered(views, frames):
-        return 0
-    user = _add_background(camera, load_image(views[0].photo, "SEQUENCE")).image_user
+        background = _set_background(camera, image, record)
+        if background is not None:
+            user = background.image_user
+            user.frame_start = 1
+            user.frame_duration = max(image.frame_duration, last)
+            user.frame_offset = 0
+        return
+    background = _set_background(camera, load_image(views[0].photo, "SEQUENCE"), record)
+    if background is None:
+        return
+    user = background.image_user
     user.frame_start = first
     user.frame_offset = first - 1
     user.frame_duration = last - first + 1
     if not _has_all_files(views[0].photo, first, last):
-        _hold_pictures(user, frames, bag)
-    return len(views)
+        _hold_pictures(user, frames, get_bag())
+
+
+def find_background(camera: Camera, record: Written) -> CameraBackgroundImage | None:
+    """Return the picture of ours behind a camera, if the user has not taken it away."""
+    name = record.read(_RECORDED)
+    for background in camera.background_images:
+        if background.image is not None and background.image.name_full == name:
+            return background
+    return None
+
+
+def hide_photo(camera: Camera, record: Written) -> None:
+    """Take our picture from behind a camera."""
+    background = find_background(camera, record)
+    if background is not None:
+        camera.background_images.remove(background)
+        record.note(_RECORDED, "")
 
 
 def _hold_pictures(user: ImageUser, frames: NDArray[np.integer], bag: ActionChannelbag) -> None:
@@ -125,14 +153,20 @@ def is_movie(view: PhotoView) -> bool:
     return view.photo.suffix.lower() in bpy.path.extensions_movie
 
 
-def _add_background(camera: Camera, image: Image) -> CameraBackgroundImage:
-    background = camera.background_images.new()
+def _set_background(camera: Camera, image: Image, record: Written) -> CameraBackgroundImage | None:
+    """Show an image in our background; None where the user has taken it away or changed it."""
+    background = find_background(camera, record)
+    if background is None:
+        if record.read(_RECORDED):
+            return None
+        background = camera.background_images.new()
+        background.alpha = 1.0
+        background.display_depth = "BACK"  # points stay visible in front of the photo
+        background.frame_method = "STRETCH"  # exactly the camera's frame, shift included
+        camera.show_background_images = True
     background.image = image
-    background.alpha = 1.0
-    background.display_depth = "BACK"  # points stay visible in front of the photo
-    background.frame_method = "STRETCH"  # exactly the camera's frame, shift included
     background.image_user.use_auto_refresh = True
-    camera.show_background_images = True
+    record.note(_RECORDED, image.name_full)
     return background
 
 

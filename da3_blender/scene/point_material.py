@@ -23,7 +23,8 @@ RECIPE: Final = 1
 def get_point_material() -> Material:
     """Return the material of this version's recipe; an older one keeps its users, renamed."""
     for material in bpy.data.materials:
-        if material.library is None and material.get(names.PROP_STAMP) == RECIPE:
+        is_ours = material.library is None and material.get(names.PROP_STAMP) == RECIPE
+        if is_ours and names.PROP_IMAGE not in material:
             return material
     older = bpy.data.materials.get(names.MATERIAL_POINTS)
     if older is not None and names.PROP_STAMP in older:

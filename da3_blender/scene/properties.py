@@ -196,6 +196,54 @@ class SceneSettings(PropertyGroup):
         min=1,
         max=200_000_000,
     )
+    make_points: BoolProperty(
+        name="Points", description="Make a cloud of coloured points", default=True
+    )
+    make_mesh: BoolProperty(
+        name="Mesh",
+        description=(
+            "Make a surface of each depth map, with its photo on it and cut where depth jumps"
+        ),
+        default=False,
+    )
+    mesh_step: IntProperty(
+        name="Mesh Step",
+        description="Every n-th pixel of the depth maps becomes a vertex; 1 is the finest",
+        default=2,
+        min=1,
+        max=64,
+    )
+    mesh_drop_percent: FloatProperty(
+        name="Mesh Drop",
+        description="Share of the least confident depth that makes no surface",
+        default=20.0,
+        precision=0,
+        min=0.0,
+        max=99.0,
+        subtype="PERCENTAGE",
+    )
+    mesh_cut: FloatProperty(
+        name="Mesh Cut",
+        description="Surfaces are cut where depth jumps by more than this share; 0 is off",
+        default=0.05,
+        min=0.0,
+        max=1.0,
+        step=1,
+        precision=3,
+    )
+    update: BoolProperty(
+        name="Update Existing",
+        description=(
+            "Change the objects of an earlier run of the same input; what you have changed on "
+            "them stays. Off: add new ones"
+        ),
+        default=True,
+    )
+    keep_edits: BoolProperty(
+        name="Keep My Edits",
+        description="Do not replace points and meshes that you have edited by hand",
+        default=True,
+    )
     point_display: EnumProperty(
         name="Show as", description="Kind of object for the cloud", items=choices.POINT_DISPLAY
     )

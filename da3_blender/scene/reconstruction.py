@@ -7,8 +7,10 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import SourceKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -33,6 +35,7 @@ class PhotoView:
         width: pixels of the original photo.
         height: pixels.
         frame: number on the time line, or None.
+        doubt: why its camera or depth is doubtful, in words; "" if it is not.
     """
 
     name: str
@@ -40,6 +43,20 @@ class PhotoView:
     width: int
     height: int
     frame: int | None
+    doubt: str = ""
+
+
+class DepthMaps(NamedTuple):
+    """Depth of every view on one grid.
+
+    depth, confidence: (N, H, W) float32, scene units, larger is better; grid_from_photo:
+    (N, 3, 3) float64, pixels of the photo to pixels of the grid; sky: (N, H, W) bool or None.
+    """
+
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    grid_from_photo: NDArray[np.float64]
+    sky: NDArray[np.bool_] | None
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,9 @@ class Reconstruction:
         confidence: (M,) float32, larger is better.
         point_view: (M,) int32, index of a view or -1.
         notes: sentences about what had to be left out.
+        maps: depth maps, or None where nobody made any.
+        facts: plain values for the panel: solver, model, is_metric, lost.
+        input_key: tells what was reconstructed; "" if the result does not know.
     """
 
     folder: Path
@@ -73,6 +93,9 @@ class Reconstruction:
     confidence: NDArray[np.float32]
     point_view: NDArray[np.int32]
     notes: tuple[str, ...]
+    maps: DepthMaps | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+    input_key: str = ""
 
 
 def read_reconstruction(result: Result) -> Reconstruction:
@@ -109,7 +132,53 @@ def read_reconstruction(result: Result) -> Reconstruction:
         confidence=confidence,
         point_view=point_view,
         notes=notes,
+        maps=_read_maps(result, len(views)),
+        facts=_read_facts(result),
+        input_key=_read_input_key(result),
     )
+
+
+def make_input_key(inputs: Sequence[str]) -> str:
+    """Return a text that is the same for the same input: a path, or a path and a fingerprint."""
+    if len(inputs) <= 1:
+        return inputs[0] if inputs else ""
+    check = zlib.crc32("\n".join(sorted(inputs)).encode("utf-8", "surrogatepass"))
+    return f"{Path(inputs[0]).parent}|{len(inputs)}:{check:08x}"
+
+
+def _read_input_key(result: Result) -> str:
+    settings = result.manifest.get("settings")
+    inputs = settings.get("inputs") if isinstance(settings, dict) else None
+    return make_input_key([str(path) for path in inputs]) if isinstance(inputs, list) else ""
+
+
+def _read_facts(result: Result) -> dict[str, Any]:
+    manifest = result.manifest
+    lost = manifest.get("lost")
+    return {
+        "solver": str(manifest.get("solver") or ""),
+        "model": str(manifest.get("model") or ""),
+        "is_metric": bool(manifest.get("is_metric")),
+        "lost": [str(name) for name in lost] if isinstance(lost, list) else [],
+    }
+
+
+def _read_maps(result: Result, count: int) -> DepthMaps | None:
+    if not (result.has("depth") and result.has("grid_from_photo")):
+        return None
+    depth = result.load("depth")
+    shape = (count, *depth.shape[1:])
+    _check_shape(result, "depth", depth, shape)
+    grid = np.asarray(result.load("grid_from_photo"), np.float64)
+    _check_shape(result, "grid_from_photo", grid, (count, 3, 3))
+    confidence = np.broadcast_to(np.float32(1), shape)
+    if result.has("depth_confidence"):
+        confidence = result.load("depth_confidence")
+        _check_shape(result, "depth_confidence", confidence, shape)
+    sky = result.load("sky") if result.has("sky") else None
+    if sky is not None:
+        _check_shape(result, "sky", sky, shape)
+    return DepthMaps(depth, confidence, grid, sky)
 
 
 def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN401 - from JSON
@@ -122,6 +191,7 @@ def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN
             width=width,
             height=height,
             frame=None if frame is None else int(frame),
+            doubt=str(view.get("doubt") or ""),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _broken(result, f"view {index} of the manifest is damaged") from error

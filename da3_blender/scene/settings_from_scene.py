@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _RESULTS: Final = "da3_results"
 _LONGEST_NAME: Final = 60
+_DECIMALS: Final = 6
 # Characters that Windows does not allow in names of files.
 _FORBIDDEN: Final = '<>:"/\\|?*'
 _COPIED: Final = (
@@ -104,8 +105,10 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
 def make_build_options(scene: Scene) -> BuildOptions:
     """Gather the choices of the scene builder."""
     chosen = getattr(scene, names.SCENE_SETTINGS)
+    values = {field.name: getattr(chosen, field.name) for field in fields(BuildOptions)}
+    # Blender keeps single precision: 0.05 comes back with noise behind it.
     return BuildOptions(
-        **{field.name: getattr(chosen, field.name) for field in fields(BuildOptions)}
+        **{k: round(v, _DECIMALS) if isinstance(v, float) else v for k, v in values.items()}
     )
 
 

@@ -114,7 +114,7 @@ def test_the_modifier_makes_points_and_hides_the_unsure(scene, build, tmp_path, 
 def test_a_second_build_adds_and_shares(scene, build, tmp_path):
     folder = write_photos_result(tmp_path / "r")
     build(folder)
-    second = build(folder)
+    second = build(folder, update=False)
     assert second.collection == "r.001"
     assert len(of_role("root")) == 2
     assert len(bpy.data.materials) == len(bpy.data.node_groups) == 1
@@ -126,7 +126,7 @@ def test_an_older_recipe_is_kept_beside_the_new_one(scene, build, tmp_path):
     build(folder)
     old_material, old_nodes = bpy.data.materials[0], bpy.data.node_groups[0]
     old_material["da3_version"] = old_nodes["da3_version"] = 0
-    build(folder)
+    build(folder, update=False)
     assert (old_material.name, old_nodes.name) == ("DA3 Points (recipe 0)",) * 2
     assert bpy.data.materials["DA3 Points"] is not None
     assert of_role("points")[1].modifiers[0].node_group == bpy.data.node_groups["DA3 Points"]

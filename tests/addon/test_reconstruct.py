@@ -50,13 +50,25 @@ def test_the_button_builds_the_scene(settings, engine, tmp_path):
     assert len(of_role("points")[0].data.vertices) == 8
 
 
-def test_every_run_has_its_own_folder(settings, engine, tmp_path):
+def test_every_run_has_its_own_folder_and_updates_the_same_objects(settings, engine, tmp_path):
     bpy.ops.da3.reconstruct()
+    (root,) = of_role("root")
+    assert root["da3_result"] == str(tmp_path / "results" / "house")
+    before = {ob.name: ob.session_uid for ob in bpy.data.objects}
     bpy.ops.da3.reconstruct()
-    assert [root["da3_result"] for root in of_role("root")] == [
-        str(tmp_path / "results" / "house"),
-        str(tmp_path / "results" / "house_002"),
-    ]
+    assert root["da3_result"] == str(tmp_path / "results" / "house_002")
+    assert {ob.name: ob.session_uid for ob in bpy.data.objects} == before
+    assert (tmp_path / "results" / "house" / "manifest.json").is_file()
+
+
+def test_another_input_or_a_wish_makes_new_objects(settings, engine, tmp_path):
+    bpy.ops.da3.reconstruct()
+    settings.update = False
+    bpy.ops.da3.reconstruct()
+    settings.update = True
+    settings.input_path = str(tmp_path / "barn")
+    bpy.ops.da3.reconstruct()
+    assert [root.name for root in of_role("root")] == ["barn", "house", "house.001"]
 
 
 def test_a_failure_of_the_engine_is_a_sentence(settings, engine, tmp_path):

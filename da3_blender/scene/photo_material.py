@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The material that shows a photo on a surface as it is, without light.
+
+Runs in Blender.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import bpy
+
+from ..contract import names
+from .compat import get_material_nodes
+from .photos import is_movie, load_image
+
+if TYPE_CHECKING:
+    from bpy.types import Material
+
+    from .reconstruction import PhotoView
+
+RECIPE: Final = 1
+
+
+def get_photo_material(view: PhotoView) -> Material:
+    """Return the material of a photo or of a frame of a video; made if there is none yet."""
+    key = f"{view.photo}#{view.frame}" if is_movie(view) else str(view.photo)
+    for material in bpy.data.materials:
+        if material.get(names.PROP_IMAGE) == key and material.get(names.PROP_STAMP) == RECIPE:
+            return material
+    material = bpy.data.materials.new(f"{names.MATERIAL_PHOTO} {view.name}")
+    material[names.PROP_IMAGE] = key
+    material[names.PROP_STAMP] = RECIPE
+    tree = get_material_nodes(material)
+    tree.nodes.clear()
+    picture = tree.nodes.new("ShaderNodeTexImage")
+    picture.extension = "EXTEND"
+    picture.location = (-400, 0)
+    light = tree.nodes.new("ShaderNodeEmission")
+    light.location = (0, 0)
+    output = tree.nodes.new("ShaderNodeOutputMaterial")
+    output.location = (200, 0)
+    tree.links.new(picture.outputs["Color"], light.inputs["Color"])
+    tree.links.new(light.outputs["Emission"], output.inputs["Surface"])
+    if not view.photo.is_file():
+        return material
+    picture.image = load_image(view.photo, "MOVIE" if is_movie(view) else "FILE")
+    if is_movie(view):
+        user = picture.image_user
+        user.frame_start = user.frame_duration = 1
+        user.frame_offset = (view.frame or 1) - 1
+        user.use_auto_refresh = True
+    return material
