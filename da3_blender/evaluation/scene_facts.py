@@ -54,6 +54,7 @@ class SceneFacts:
         protocol: name of a set in PROTOCOLS that gives what is not said here.
         units: name of the scene's unit, for people.
         depth_scale: scene units per level of a depth PNG.
+        depth_nothing: level of a depth PNG that stands for no depth, beside 0.
         diagonal: size of the scene, to tell camera positions in percent.
         threshold: distance below which a point of a surface counts as right.
         tsdf_cell: edge length of a cell of the fusion.
@@ -69,6 +70,7 @@ class SceneFacts:
     protocol: str = ""
     units: str = ""
     depth_scale: float = _MILLIMETRES
+    depth_nothing: float | None = None
     diagonal: float | None = None
     threshold: float | None = None
     tsdf_cell: float | None = None
@@ -123,7 +125,7 @@ def _make_protocol(cell: float, truncation: float, threshold: float, **more: flo
 # Limits of the evaluation of the published release of Depth Anything 3, in metres.
 PROTOCOLS: Final[dict[str, SceneFacts]] = {
     "ETH3D": _make_protocol(20 / 512, 0.2, 0.25, max_depth=1e5),
-    "7Scenes": _make_protocol(4 / 512, 0.04, 0.05),
+    "7Scenes": _make_protocol(4 / 512, 0.04, 0.05, depth_nothing=65_535),
     "HiRoom": replace(_make_protocol(4 / 512, 0.04, 0.05), depth_scale=100 / 65_535),
     "ScanNet++": _make_protocol(0.02, 0.15, 0.05, max_depth=5.0, crop_margin=0.1),
 }

@@ -210,7 +210,9 @@ def _find_map(folder: Path, photo: Path, suffixes: tuple[str, ...]) -> Path | No
 def _read_maps(paths: list[Path | None], facts: SceneFacts) -> LazyList[NDArray[np.float32] | None]:
     def read(index: int) -> NDArray[np.float32] | None:
         path = paths[index]
-        return None if path is None else read_depth_map(path, facts.depth_scale)
+        return (
+            None if path is None else read_depth_map(path, facts.depth_scale, facts.depth_nothing)
+        )
 
     return LazyList(len(paths), read)
 

@@ -24,12 +24,15 @@ DEPTH_SUFFIXES: Final = (".npy", ".exr", ".png")
 _PLANE_AXES: Final = 2
 
 
-def read_depth_map(path: Path, png_scale: float) -> NDArray[np.float32]:
+def read_depth_map(
+    path: Path, png_scale: float, png_nothing: float | None = None
+) -> NDArray[np.float32]:
     """Read a depth map.
 
     Args:
         path: .npy (any real numbers), .exr, or .png with one channel of 8 or 16 bit.
         png_scale: scene units per level of a PNG.
+        png_nothing: level of a PNG that stands for no depth, beside 0; it becomes 0.
 
     Returns:
         (H, W) float32, scene units along the optical axis; what the file has for "nothing"
@@ -44,7 +47,9 @@ def read_depth_map(path: Path, png_scale: float) -> NDArray[np.float32]:
             return _read_npy(path)
         if path.suffix.lower() == ".exr":
             return read_exr_depth(path)
-        return _read_plane(path).astype(np.float32) * np.float32(png_scale)
+        levels = _read_plane(path)
+        depth = levels.astype(np.float32) * np.float32(png_scale)
+        return depth if png_nothing is None else np.where(levels == png_nothing, 0, depth)
     except UnusableFile as finding:
         raise finding.to_error(path) from finding
 

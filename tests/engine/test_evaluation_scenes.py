@@ -223,6 +223,11 @@ def test_depth_may_be_png_or_exr_and_smaller(folder):
     assert scene.read_true_depth(0) == pytest.approx(half, abs=0.0006)
     for index in (1, 2, 3):
         assert scene.read_true_depth(index) == pytest.approx(depth), index
+    level = int(np.round(half[0, 0] * 1000))
+    (folder / "scene.json").write_text(json.dumps({"depth_nothing": level}))
+    without = read_scene(folder).read_true_depth(0)
+    assert np.isnan(without[np.round(half * 1000) == level]).all()
+    assert np.isfinite(without).mean() > 0.9
     (folder / "scene.json").write_text('{"depth_scale": 0.002}')
     assert read_scene(folder).read_true_depth(0) == pytest.approx(2 * half, abs=0.0012)
 
