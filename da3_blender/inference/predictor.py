@@ -8,6 +8,7 @@ Runs in the engine.
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from ..network.nested import NestedNetwork
 from ..network.presets import NestedPreset, SingleViewPreset
 from ..network.reference_view import STRATEGIES
 from ..network.single_view import SingleViewNetwork
-from ..network.work import count_network
+from ..network.work import count_backbone, count_network
 from .collection import collect_any_view, collect_single_view, join_metric
 from .given_cameras import (
     align_cameras,
@@ -32,10 +33,13 @@ from .given_cameras import (
     normalise_cameras,
 )
 from .out_of_memory import (
+    MemoryPlan,
     explain_out_of_memory,
     free_memory,
     is_out_of_memory,
-    list_chunk_sizes,
+    park_on_host,
+    plan_less_memory,
+    plan_memory,
 )
 from .precision import cast_backbone, choose_dtype
 from .prediction import Prediction, PredictOptions, RayMaps
@@ -44,7 +48,7 @@ from .progress import IsCancelled, OnProgress, StepReporter
 from .ray_pose import FACTORISATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..network.presets import Preset
     from .weights import Network
@@ -79,19 +83,11 @@ class Predictor:
         self.preset = preset
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device)
-        try:
-            cast_backbone(network, self.dtype)
-            self.network = network.to(self.device).eval()
-            if self.device.type == "cpu":  # its convolutions are 4 % faster this way round
-                self.network.to(memory_format=torch.channels_last)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise EngineError(
-                ErrorCode.OUT_OF_MEMORY,
-                f"The weights of {preset.name} do not fit into the memory of {self.device}.",
-                "Choose a smaller model, or close other programs.",
-            ) from error
+        cast_backbone(network, self.dtype)
+        self.network = network.eval()
+        self._put_on_device()
+        if self.device.type == "cpu":  # its convolutions are 4 % faster this way round
+            self.network.to(memory_format=torch.channels_last)
 
     def predict(
         self,
@@ -120,7 +116,7 @@ class Predictor:
         options = options or PredictOptions()
         self._check(options)
         prepared = prepare_views(images, options.process_resolution, options.resize_method)
-        views, size = len(prepared.images), prepared.images.shape[1:3]
+        views = len(prepared.images)
         given, K = None, None
         if options.K_original is not None:
             K = prepared.grid_from_original @ check_intrinsics(options.K_original, views)
@@ -128,27 +124,75 @@ class Predictor:
             given = check_cameras(options.w2c, views)
         if is_cancelled():
             raise CancelledError
-        total = self._count(views, size, options)
-        prediction = None
-        for chunk in list_chunk_sizes(self.device):
-            on_step = StepReporter(total, self.device, progress, is_cancelled)
-            try:
-                with torch.inference_mode():
-                    prediction = self._compute(prepared, (given, K), options, chunk, on_step)
-                break
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                if chunk == 1:
-                    raise explain_out_of_memory(views, size, self.device) from error
-                _log.warning("memory ran out with %d views at a time in the heads", chunk)
-            free_memory(self.device)  # outside of the handler, which keeps the tensors alive
+        prediction = self._predict_within_memory(
+            prepared, (given, K), options, (progress, is_cancelled)
+        )
         if given is not None:
             prediction = _apply_given_cameras(
                 prediction, given, K, aligns_depth=options.align_to_input_scale
             )
         progress(1.0)
         return prediction
+
+    @contextmanager
+    def moved_to_host(self) -> Iterator[None]:
+        """Lend the device's memory to somebody else: the weights wait in the main memory.
+
+        Raises:
+            EngineError: OUT_OF_MEMORY; the weights do not fit back.
+        """
+        self.network.to("cpu")
+        free_memory(self.device)
+        try:
+            yield
+        finally:
+            free_memory(self.device)
+            self._put_on_device()
+
+    def _put_on_device(self) -> None:
+        try:
+            self.network.to(self.device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise EngineError(
+                ErrorCode.OUT_OF_MEMORY,
+                f"The weights of {self.preset.name} do not fit into the memory of {self.device}.",
+                "Choose a smaller model, or close other programs.",
+            ) from error
+
+    def _predict_within_memory(
+        self,
+        prepared: PreparedViews,
+        cameras: tuple[Array | None, Array | None],
+        options: PredictOptions,
+        listeners: tuple[OnProgress, IsCancelled],
+    ) -> Prediction:
+        """Run the network, with less and less memory at a time until it fits.
+
+        Raises:
+            EngineError: OUT_OF_MEMORY; nothing is left that would need less.
+        """
+        views, size = len(prepared.images), prepared.images.shape[1:3]
+        total, backbone = self._count(views, size, options)
+        with_rays = options.wants_rays or options.use_ray_pose
+        plan = plan_memory(self.preset, views, size, self.device, with_rays=with_rays)
+        while True:
+            on_step = StepReporter(total, self.device, *listeners)
+            try:
+                with torch.inference_mode():
+                    return self._compute(prepared, cameras, options, plan, on_step)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                smaller = plan_less_memory(
+                    plan, self.device, failed_before_heads=on_step.told < backbone
+                )
+                if smaller is None:
+                    raise explain_out_of_memory(views, size, self.device) from error
+                _log.warning("memory ran out with %s, next is %s", plan, smaller)
+                plan = smaller
+            free_memory(self.device)  # outside of the handler, which keeps the tensors alive
 
     def _check(self, options: PredictOptions) -> None:
         """Check the options before the pictures are touched."""
@@ -191,32 +235,38 @@ class Predictor:
                 )
                 raise _invalid(msg, "Use an any-view or the nested model, or leave that out.")
 
-    def _count(self, views: int, size: tuple[int, int], options: PredictOptions) -> float:
-        """Return the work that the network will report."""
-        return count_network(
+    def _count(
+        self, views: int, size: tuple[int, int], options: PredictOptions
+    ) -> tuple[float, float]:
+        """Return the work that the network will report, and what of it comes before any head."""
+        total = count_network(
             self.preset,
             views,
             size,
             with_rays=options.wants_rays or options.use_ray_pose,
             with_gaussians=options.wants_gaussians,
         )
+        if isinstance(self.preset, SingleViewPreset):
+            return total, 0.0  # all of it runs chunk by chunk
+        branch = self.preset.any_view if isinstance(self.preset, NestedPreset) else self.preset
+        return total, count_backbone(branch.backbone, views, size)
 
     def _compute(
         self,
         prepared: PreparedViews,
         cameras: tuple[Array | None, Array | None],
         options: PredictOptions,
-        chunk: int,
+        plan: MemoryPlan,
         on_step: StepReporter,
     ) -> Prediction:
         """Run the network and collect its results; cameras are still the predicted ones.
 
-        `cameras` are the known w2c and K or None; `chunk` views pass the heads together.
+        `cameras` are the known w2c and K or None.
         """
         given, K = cameras
         images = self._to_tensor(prepared.tensor)
         if isinstance(self.network, SingleViewNetwork):
-            output = self.network(images, options.export_layers, chunk, on_step)
+            output = self.network(images, options.export_layers, plan.views_per_chunk, on_step)
             is_metric = self.network.preset.is_metric
             return collect_single_view(output, prepared, K, options, is_metric=is_metric)
         normalised = None if given is None else normalise_cameras(given)
@@ -225,7 +275,8 @@ class Predictor:
             wants_rays=options.wants_rays or options.use_ray_pose,
             wants_gaussians=options.wants_gaussians,
             export_layers=options.export_layers,
-            views_per_chunk=chunk,
+            views_per_chunk=plan.views_per_chunk,
+            **self._make_parking(plan),
         )
         known = (None, None)
         if normalised is not None:
@@ -237,6 +288,12 @@ class Predictor:
                 prediction, output.metric, K, matches_release=options.matches_release
             )
         return collect_any_view(output, prepared, normalised, options)
+
+    def _make_parking(self, plan: MemoryPlan) -> dict[str, Callable[[Tensor], Tensor]]:
+        """Return where the network puts what it does not need for a while."""
+        if not plan.parks_on_host:
+            return {}
+        return {"park": park_on_host, "fetch": lambda x: x.to(self.device, non_blocking=True)}
 
     def _to_tensor(self, array: Array) -> Tensor:
         """Return a float32 tensor on the device with a batch axis in front."""

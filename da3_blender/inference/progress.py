@@ -29,6 +29,9 @@ class StepReporter:
         device: where the work runs; on a graphics card a step counts once the card has done it.
         progress: called with the finished share, 0 to 1.
         is_cancelled: polled after each step.
+
+    Attributes:
+        told: work of the steps so far, whether or not the device has finished it.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class StepReporter:
         progress: OnProgress,
         is_cancelled: IsCancelled,
     ) -> None:
+        self.told = 0.0
         self._total = total
         self._done = 0.0
         self._progress = progress
@@ -47,6 +51,7 @@ class StepReporter:
 
     def __call__(self, work: float) -> None:
         """Take note of a step; raise CancelledError if the caller wants to stop."""
+        self.told += work
         event = None
         if self._is_cuda:
             event = torch.cuda.Event()

@@ -23,7 +23,18 @@ from .presets import PATCH_SIZE, AnyViewPreset
 from .work import OnStep, count_gaussian_head, count_head, ignore_step
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .dense_head import DenseHead
+
+
+ProjectedLevels = list[tuple[Tensor, ...]]
+"""The levels from shallow to deep, each in chunks of views (B, channels, h, w)."""
+
+
+def keep_in_place(x: Tensor) -> Tensor:
+    """Return the tensor itself: the default for parking and fetching."""
+    return x
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,9 @@ class ForwardOptions:
         export_layers: blocks whose normalised output is wanted.
         views_per_chunk: views that pass the head together; more is faster on a graphics card
             and needs more memory.
+        park: moves what is not needed for a while (levels for the heads, finished maps)
+            elsewhere, or returns it as it is.
+        fetch: brings what was parked back to the device of the network.
     """
 
     reference_view: str = "saddle_balanced"
@@ -44,6 +58,8 @@ class ForwardOptions:
     wants_gaussians: bool = False
     export_layers: tuple[int, ...] = ()
     views_per_chunk: int = 1
+    park: Callable[[Tensor], Tensor] = keep_in_place
+    fetch: Callable[[Tensor], Tensor] = keep_in_place
 
 
 class NetworkOutput(NamedTuple):
@@ -115,8 +131,8 @@ class AnyViewNetwork(nn.Module):
         size = (images.shape[-2], images.shape[-1])
         self._check(size, options, has_w2c=w2c is not None, has_K=K is not None)
         camera_tokens = None if w2c is None else self.cam_enc(w2c, K, size)  # (B, N, C)
-        projected: list[Tensor] = []
-        projected_gaussians: list[Tensor] = []
+        projected: ProjectedLevels = []
+        projected_gaussians: ProjectedLevels = []
 
         def project(level: Level) -> None:
             """Reduce a level to the channels of its stage at once, so that it can be freed."""
@@ -133,10 +149,10 @@ class AnyViewNetwork(nn.Module):
             on_step=on_step,
         )
         encoding = self.cam_dec(result.camera_tokens)  # (B, N, 9)
-        maps: list[Tensor | None] = [*self._run_head(tuple(projected), size, options, on_step)]
+        maps: list[Tensor | None] = [*self._run_head(projected, size, options, on_step)]
         if options.wants_gaussians:
             maps += self._run_gaussian_head(
-                tuple(projected_gaussians), images.flatten(0, 1), options, on_step
+                projected_gaussians, images.flatten(0, 1), options, on_step
             )
         dense = [None if x is None else x.unflatten(0, (scenes, views)) for x in maps]
         depth, confidence, *rays = dense[:4]
@@ -159,22 +175,21 @@ class AnyViewNetwork(nn.Module):
 
     def _project(
         self, level: Level, head: DenseHead, size: tuple[int, int], options: ForwardOptions
-    ) -> Tensor:
-        """Return (B*N, channels, h, w) of a level for one head."""
+    ) -> tuple[Tensor, ...]:
+        """Return a level for one head, (B, channels, h, w) of each chunk of views."""
         grid = (size[0] // PATCH_SIZE, size[1] // PATCH_SIZE)
         local = level.local.flatten(0, 1).split(options.views_per_chunk)
         main = level.main.flatten(0, 1).split(options.views_per_chunk)
         compose = self.backbone["pretrained"].compose_features
         with float32_region(level.main):
-            parts = [
-                head.project(compose(*pair), level.stage, grid)
+            return tuple(
+                options.park(head.project(compose(*pair), level.stage, grid))
                 for pair in zip(local, main, strict=True)
-            ]
-        return torch.cat(parts)
+            )
 
     def _run_head(
         self,
-        projected: tuple[Tensor, ...],
+        projected: ProjectedLevels,
         size: tuple[int, int],
         options: ForwardOptions,
         on_step: OnStep,
@@ -182,16 +197,18 @@ class AnyViewNetwork(nn.Module):
         """Run the head chunk by chunk and join the results, views merged into the batch."""
         work = count_head(self.preset.head, size, with_rays=options.wants_rays)
         chunks = []
-        with float32_region(projected[0]):
-            for stages in zip(*(x.split(options.views_per_chunk) for x in projected), strict=True):
-                chunks.append(self.head(stages, size, wants_rays=options.wants_rays))
-                on_step(work * stages[0].shape[0])
+        with float32_region(projected[0][0]):
+            for parked in zip(*projected, strict=True):
+                stages = tuple(options.fetch(x) for x in parked)
+                maps = self.head(stages, size, wants_rays=options.wants_rays)
+                chunks.append([None if x is None else options.park(x) for x in maps])
+                on_step(work * parked[0].shape[0])
         columns = zip(*chunks, strict=True)
         return DenseMaps(*(None if c[0] is None else torch.cat(c) for c in columns))
 
     def _run_gaussian_head(
         self,
-        projected: tuple[Tensor, ...],
+        projected: ProjectedLevels,
         images: Tensor,
         options: ForwardOptions,
         on_step: OnStep,
@@ -201,8 +218,10 @@ class AnyViewNetwork(nn.Module):
         work = count_gaussian_head(self.preset.head, size)
         chunks = []
         with float32_region(images):
-            parts = (x.split(options.views_per_chunk) for x in (*projected, images))
-            for *stages, pictures in zip(*parts, strict=True):
-                chunks.append(self.gs_head(tuple(stages), pictures, size))
+            parts = (*projected, images.split(options.views_per_chunk))
+            for *parked, pictures in zip(*parts, strict=True):
+                stages = tuple(options.fetch(x) for x in parked)
+                maps = self.gs_head(stages, pictures, size)
+                chunks.append([options.park(x) for x in maps])
                 on_step(work * pictures.shape[0])
         return GaussianMaps(*(torch.cat(maps) for maps in zip(*chunks, strict=True)))

@@ -24,6 +24,8 @@ OnStep = Callable[[float], None]
 _OUTPUT_CHANNELS = 32
 _RAY_PIXELS_PER_PATCH = 64
 """Fusion chains end at 8 x 8 pixels per patch."""
+_STAGE_PIXELS = (16, 4, 1, 0.25)
+"""Pixels per patch of the pyramid's maps."""
 _MERGER_PRODUCTS = (3 * 32, 32 * 64)
 _MERGER_LAST = 64
 
@@ -49,6 +51,12 @@ def count_block(preset: BackbonePreset, block: int, views: int, tokens: int) -> 
     weights = 4 * width * width + ffn_layers * width * preset.ffn_hidden
     reach = views * tokens if preset.is_global(block) else tokens
     return views * tokens * (2.0 * weights + 4.0 * reach * width)
+
+
+def count_backbone(preset: BackbonePreset, views: int, size: tuple[int, int]) -> float:
+    """Return the operations of all transformer blocks, `views` at `size` in the batch."""
+    tokens = 1 + size[0] * size[1] // PATCH_SIZE**2
+    return sum(count_block(preset, block, views, tokens) for block in range(preset.depth))
 
 
 def count_head(preset: HeadPreset, size: tuple[int, int], *, with_rays: bool) -> float:
@@ -108,9 +116,7 @@ def count_network(
             count_network(branch, views, size, **flags)
             for branch in (preset.any_view, preset.metric)
         )
-    tokens = 1 + size[0] * size[1] // PATCH_SIZE**2
-    blocks = range(preset.backbone.depth)
-    backbone = sum(count_block(preset.backbone, block, views, tokens) for block in blocks)
+    backbone = count_backbone(preset.backbone, views, size)
     if isinstance(preset, SingleViewPreset):
         return backbone + views * count_sky_head(preset.head, size)
     gaussians = count_gaussian_head(preset.head, size) if with_gaussians else 0.0
@@ -124,7 +130,7 @@ def _count_patches(size: tuple[int, int]) -> float:
 def _count_pyramid(preset: HeadPreset, size: tuple[int, int]) -> tuple[float, float]:
     """Return the operations of the pyramid and of one fusion chain."""
     patches = _count_patches(size)
-    stage_pixels = (16 * patches, 4 * patches, patches, patches / 4)
+    stage_pixels = tuple(pixels * patches for pixels in _STAGE_PIXELS)
     stages = zip(preset.out_channels, stage_pixels, strict=True)
     pyramid = sum(18.0 * channels * preset.features * pixels for channels, pixels in stages)
     unit = 36.0 * preset.features * preset.features
@@ -136,3 +142,25 @@ def _count_output(preset: HeadPreset, size: tuple[int, int], *, stacks: int) -> 
     half = preset.features // 2
     first = 18.0 * preset.features * half * _RAY_PIXELS_PER_PATCH * _count_patches(size)
     return first + stacks * 18.0 * half * _OUTPUT_CHANNELS * size[0] * size[1]
+
+
+def count_head_bytes(preset: HeadPreset, size: tuple[int, int], *, with_rays: bool) -> float:
+    """Return the memory that one view takes at the widest place of the any-view head, float32.
+
+    Beside the projected levels and the pyramid these are: the finest map before and after it is
+    brought to the size of the image; that map with the hidden channels and the logits; or, with
+    rays, two maps of the ray branch at full width and one at half. What libraries add for their
+    own use is not counted.
+    """
+    patches, pixels = _count_patches(size), size[0] * size[1]
+    fine, half = _RAY_PIXELS_PER_PATCH * patches, preset.features // 2
+    held = preset.features * sum(_STAGE_PIXELS) * patches
+    steps = [half * (fine + pixels), (half + _OUTPUT_CHANNELS + 2) * pixels]
+    if with_rays:
+        steps.append((2 * preset.features + half) * fine + 2 * pixels)
+    return 4.0 * (held + max(steps)) + count_projected_bytes(preset, size)
+
+
+def count_projected_bytes(preset: HeadPreset, size: tuple[int, int]) -> float:
+    """Return the memory that the four levels of one view take until the head needs them."""
+    return 4.0 * sum(preset.out_channels) * _count_patches(size)

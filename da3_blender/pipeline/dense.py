@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
+    from ..inference.metric_scale import MetricScale
     from ..inference.predictor import Prediction, PredictOptions, Predictor
     from .photos import PinholePhotos
 
@@ -107,7 +108,9 @@ def predict_dense(
     prediction = _predict_within_memory(predictor, photos, least_side, options, progress)
     _tell_about_crops(prediction, photos, source, progress)
     if settings.measure_scale and prediction.metres_per_unit is None:
-        prediction = _measure_scale(prediction, settings, progress, is_known=known is not None)
+        prediction = _measure_scale(
+            prediction, predictor, settings, progress, is_known=known is not None
+        )
     progress.report(_PREDICTED, "points", force=True)
     grid = prediction.grid_from_original @ _make_scales(photos.reductions)
     if known is None:
@@ -161,11 +164,15 @@ def _predict_within_memory(
 
 
 def _measure_scale(
-    prediction: Prediction, settings: RunSettings, progress: Progress, *, is_known: bool
+    prediction: Prediction,
+    predictor: Predictor,
+    settings: RunSettings,
+    progress: Progress,
+    *,
+    is_known: bool,
 ) -> Prediction:
     """Let the metric model tell how long one unit is, and where the sky is."""
-    from ..inference.loading import load_predictor
-    from ..inference.metric_scale import apply_metric_scale, measure_metric_scale
+    from ..inference.metric_scale import apply_metric_scale
     from ..inference.model_store import find_local_checkpoint
 
     named = Path(settings.checkpoint) if settings.checkpoint else None
@@ -177,12 +184,15 @@ def _measure_scale(
             "is a guess. Download them to measure it."
         )
         return prediction
-    metric, is_sky = measure_metric_scale(
-        prediction,
-        load_predictor(checkpoint, settings.device),
-        lambda _part: progress.report(_PREDICTED, "metres"),
-        progress.is_cancelled,
-    )
+    try:
+        metric, is_sky = _run_metric_model(prediction, predictor, checkpoint, settings, progress)
+    except EngineError as error:
+        if error.code is not ErrorCode.OUT_OF_MEMORY:
+            raise
+        progress.note(
+            f"There is not enough memory for {METRIC_MODEL}, so the size of the scene is a guess."
+        )
+        return prediction
     if metric is None:
         progress.note("No pixel was sure enough to tell the size of the scene: it is a guess.")
     else:
@@ -194,6 +204,39 @@ def _measure_scale(
         return apply_metric_scale(prediction, metric, is_sky)
     metres = None if metric is None else metric.scale
     return replace(prediction, metres_per_unit=metres, sky=is_sky)
+
+
+def _run_metric_model(
+    prediction: Prediction,
+    predictor: Predictor,
+    checkpoint: Path,
+    settings: RunSettings,
+    progress: Progress,
+) -> tuple[MetricScale | None, NDArray[np.bool_]]:
+    """Run the metric model: beside the other network, in its place, or on the processor."""
+    from ..inference.loading import load_predictor
+    from ..inference.metric_scale import measure_metric_scale
+
+    def measure(device: str) -> tuple[MetricScale | None, NDArray[np.bool_]]:
+        return measure_metric_scale(
+            prediction,
+            load_predictor(checkpoint, device),
+            lambda _part: progress.report(_PREDICTED, "metres"),
+            progress.is_cancelled,
+        )
+
+    try:
+        return measure(settings.device)
+    except EngineError as error:
+        if error.code is not ErrorCode.OUT_OF_MEMORY:
+            raise
+    with predictor.moved_to_host():
+        try:
+            return measure(settings.device)
+        except EngineError as error:
+            if error.code is not ErrorCode.OUT_OF_MEMORY:
+                raise
+        return measure("cpu")
 
 
 def _make_options(
