@@ -27,7 +27,15 @@ from da3_blender.evaluation.report import flatten, format_csv, format_table, wri
 from da3_blender.evaluation.scene import Scene
 from da3_blender.evaluation.scene_facts import SceneFacts
 from da3_blender.evaluation.scene_folder import write_scene
-from tests.engine.truth import ELSEWHERE, Oracle, make_lenses, make_scene, make_w2c, turn
+from tests.engine.truth import (
+    ELSEWHERE,
+    Oracle,
+    make_lenses,
+    make_scene,
+    make_surface,
+    make_w2c,
+    turn,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 FACTS = SceneFacts(threshold=0.05, thinning_cell=0.03)
@@ -351,6 +359,59 @@ def test_memory_and_colmap_agree_on_scenes():
     assert results[0].scores["pose"]["found_frames"] == 0
     assert results[0].notes
     assert "there is no estimated depth" in " ".join(results[0].notes)
+
+
+def make_solution(scene, lost):
+    """What COLMAP would say if it were perfect but for one view."""
+    from da3_blender.solve import Lens, SparseSolution
+
+    count, (width, height) = len(scene), scene.sizes[0]
+    registered = np.arange(count) != lost
+    focal = scene.K[0, 0, 0]
+    lens = Lens("SIMPLE_PINHOLE", (focal, width / 2, height / 2), width, height)
+    points = make_surface(500)
+    found = ELSEWHERE.apply_to_w2c(scene.w2c)
+    found[lost] = np.nan
+    view, point = np.nonzero(np.tile(registered[:, None], (1, len(points))))
+    return SparseSolution(
+        registered=registered,
+        w2c=found,
+        lens_of_view=np.where(registered, 0, -1).astype(np.int32),
+        lenses=(lens,),
+        points=ELSEWHERE.apply_to_points(points),
+        colours=np.zeros((len(points), 3), np.uint8),
+        track_length=np.full(len(points), count - 1, np.int32),
+        point_error_px=np.zeros(len(points)),
+        view_residual_px=np.where(registered, 0.1, np.nan),
+        mean_error_px=0.1,
+        observation_view=view.astype(np.int32),
+        observation_point=point.astype(np.int32),
+        observation_px=np.zeros((len(view), 2)),
+    )
+
+
+def test_colmap_and_a_network_together(checkpoint, monkeypatch):
+    from da3_blender.contract.settings import RunSettings
+    from da3_blender.evaluation import colmap_estimator
+    from da3_blender.inference.loading import load_predictor
+
+    scene = make_scene(5, facts=FACTS)
+    solution = make_solution(scene, lost=2)
+    monkeypatch.setattr(colmap_estimator, "solve_cameras", lambda *_: solution)
+    settings = RunSettings((".",), "out", process_resolution=56, device="cpu")
+    predictor = load_predictor(checkpoint, "cpu")
+    estimator = colmap_estimator.ColmapEstimator(settings, predictor)
+    results, _ = evaluate([scene], ("pose", "depth", "recon_unposed"), estimator)
+    scores = flatten(results[0].scores)
+    assert results[0].failure == ""
+    assert scores["pose.found_frames"] == 4
+    assert scores["pose.auc03"] == pytest.approx(6 / 10)
+    assert scores["pose.focal_percent"] == pytest.approx(0)
+    assert scores["depth.covered"] == pytest.approx(4 / 5)
+    # the depth is fitted to COLMAP's points, so the similarity of the cameras sizes it right
+    truth = np.median([np.median(scene.depth[i]) for i in (0, 1, 3, 4)])
+    assert scores["recon_unposed.accuracy"] < truth
+    assert results[0].cost["unposed"]["estimator"] == "COLMAP + da3-small"
 
 
 def test_a_scene_is_not_changed_by_being_measured():
