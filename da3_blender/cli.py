@@ -64,18 +64,18 @@ _HELP = {
 
 def add_run_options(
     parser: argparse.ArgumentParser,
-    names: Sequence[str] = tuple(_HELP),
+    names: Sequence[str] | None = None,
     changes: Mapping[str, object] | None = None,
 ) -> None:
     """Give a parser one option per field of `RunSettings` but the input and the output.
 
     Args:
         parser: gets the options.
-        names: fields to offer.
+        names: fields to offer; None for all.
         changes: defaults that differ from those of `RunSettings`.
     """
     for field in fields(RunSettings):
-        if field.name not in names:
+        if field.name in ("inputs", "output") or (names is not None and field.name not in names):
             continue
         flag = "--" + field.name.replace("_", "-")
         text = _HELP[field.name]
@@ -98,7 +98,11 @@ def settings_from_options(options: argparse.Namespace, output: str) -> RunSettin
     return RunSettings(
         inputs=tuple(str(Path(path).expanduser().absolute()) for path in options.input),
         output=output,
-        **{name: getattr(options, name) for name in _HELP if hasattr(options, name)},
+        **{
+            field.name: getattr(options, field.name)
+            for field in fields(RunSettings)
+            if field.name not in ("inputs", "output") and hasattr(options, field.name)
+        },
     )
 
 
