@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..contract import protocol
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.estimates import DeviceFacts
 from ..contract.masking import mask_private
 from ..contract.models import get_model
 from .deaths import explain_death, explain_failed_start, explain_launch_error
@@ -62,6 +63,7 @@ class EngineClient:
         self._run_line: str | None = None  # not sent yet
         self._is_heard = False  # the worker said something about the present job
         self._cancel_sent_s = 0.0
+        self.device: DeviceFacts | None = None
 
     @property
     def job(self) -> Job | None:
@@ -196,6 +198,9 @@ class EngineClient:
     def _handle(self, message: dict[str, Any]) -> bool:
         if message["type"] == protocol.READY:
             return self._greet(message)
+        if message["type"] == protocol.DEVICE:
+            self.device = DeviceFacts.from_json(message.get("device"))
+            return True
         job = self._job
         if job is None or not job.update(message):
             return False

@@ -18,6 +18,7 @@ PROTOCOL: Final = 2
 VERSION: Final = "0.1.0"
 
 READY: Final = "ready"  # protocol, version, pid, python
+DEVICE: Final = "device"  # device: DeviceFacts; when idle after `ready` and after each job
 PROGRESS: Final = "progress"  # job, stage, fraction (whole job), detail, remaining_s or null
 NOTE: Final = "note"  # job, text: a fact that the user should read
 DONE: Final = "done"  # job, folder, summary: {views, cameras, points, ...} or {model, bytes}

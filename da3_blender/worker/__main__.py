@@ -7,7 +7,14 @@ Runs in the engine, as `python -P -s -u -m da3_blender.worker`.
 
 from __future__ import annotations
 
+import logging
+from typing import TYPE_CHECKING
+
+from ..contract.errors import EngineError
 from .loop import Pipeline, serve
+
+if TYPE_CHECKING:
+    from ..contract.estimates import DeviceFacts
 
 
 def make_pipeline() -> Pipeline:
@@ -17,5 +24,18 @@ def make_pipeline() -> Pipeline:
     return create_pipeline()
 
 
+def describe_device(name: str) -> DeviceFacts | None:
+    """Describe the device that a setting names; None in an engine without torch, or without it."""
+    try:
+        from ..inference import devices
+    except ImportError:
+        return None
+    try:
+        return devices.describe_device(devices.choose_device(name))
+    except (EngineError, RuntimeError, OSError):  # a driver that does not work, or no such device
+        logging.getLogger(__name__).info("The device %s cannot be described", name, exc_info=True)
+        return None
+
+
 if __name__ == "__main__":
-    serve(make_pipeline)
+    serve(make_pipeline, describe_device)

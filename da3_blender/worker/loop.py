@@ -33,9 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from ..contract.estimates import DeviceFacts
+
+    DescribeDevice = Callable[[str], DeviceFacts | None]
+
 CANCEL_GRACE_S: Final = 1.2  # for a job to stop by itself
 ABANDON_LIMIT_S: Final = 0.4  # for removing its files; both together stay below the client's 1.9 s
 EXIT_AFTER_CANCEL: Final = 3
+IDLE_S: Final = 0.3  # without a job, before the device is described
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +89,8 @@ class Worker:
         stdin: the private stream of messages from the client.
         stdout: the private descriptor for messages to the client.
         recent: the last lines of the log.
+        describe_device: returns what there is to say about the device that a run's setting
+            names, or None; may take a second. None tells nothing.
     """
 
     def __init__(
@@ -92,7 +99,10 @@ class Worker:
         stdin: BinaryIO,
         stdout: int,
         recent: RecentLines,
+        describe_device: DescribeDevice | None = None,
     ) -> None:
+        self._describe_device = describe_device
+        self._device = "auto"  # what the last run asked for
         self._pipeline_factory = pipeline_factory
         self._pipeline: Pipeline | None = None
         self._stdin = stdin
@@ -112,13 +122,29 @@ class Worker:
             python=platform.python_version(),
         )
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        is_told = self._describe_device is None
         while True:
-            self._run(self._accepted.get())
+            try:
+                job = self._accepted.get(timeout=None if is_told else IDLE_S)
+            except queue.Empty:  # nobody waits, so the heavy libraries may load now
+                is_told = self._tell_device()
+            else:
+                self._run(job)
+                is_told = self._describe_device is None
 
     # Main thread
 
+    def _tell_device(self) -> bool:
+        """Say where networks run and how much memory there is; also after each job."""
+        facts = None if self._describe_device is None else self._describe_device(self._device)
+        if facts is not None:
+            self._channel.send(protocol.DEVICE, device=facts.to_json())
+        return True
+
     def _run(self, job: _ActiveJob) -> None:
         self._recent.forget()
+        if job.settings is not None:
+            self._device = job.settings.device
         logger.info("Job %s begins", job.id)
         try:
             summary = self._call_pipeline(job)
@@ -284,11 +310,14 @@ def _make_job(job_id: str, message: dict[str, Any]) -> _ActiveJob:
     return _ActiveJob(job_id, settings)
 
 
-def serve(pipeline_factory: Callable[[], Pipeline]) -> None:
+def serve(
+    pipeline_factory: Callable[[], Pipeline], describe_device: DescribeDevice | None = None
+) -> None:
     """Be a worker until stdin ends; does not return.
 
     Args:
         pipeline_factory: builds the pipeline; may import heavy libraries.
+        describe_device: see `Worker`.
     """
     stdout = take_stdout()
     stdin = take_stdin()
@@ -298,4 +327,4 @@ def serve(pipeline_factory: Callable[[], Pipeline]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The plain action of the system ends the process even inside a native call.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    Worker(pipeline_factory, stdin, stdout, recent).run_forever()
+    Worker(pipeline_factory, stdin, stdout, recent, describe_device).run_forever()
