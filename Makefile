@@ -9,7 +9,7 @@ BLENDER := .env/blender-4.5/bin/python
 INPUT ?= samples/courtyard
 OUT ?= out
 
-.PHONY: help demo test check format build golden evaluate benchmark samples clean
+.PHONY: help demo test train check format build golden evaluate benchmark samples clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ evaluate: ## measure the small network on synthetic scenes it has never seen (or
 
 benchmark: ## compare speed and memory with upstream's package (20 minutes; options: BENCHMARK_OPTIONS)
 	@$(PYTHON) benchmarks/vs_upstream.py $(BENCHMARK_OPTIONS)
+
+train: ## train da3-tiny on synthetic worlds, or go on with it (TRAIN_OPTIONS="--minutes 90")
+	@$(PYTHON) tools/setup_environments.py training
+	@PYTHONPATH=. .env/training/bin/python -P -m training --out "$(OUT)/training" $(TRAIN_OPTIONS)
 
 check: ## format, lint, types
 	@$(PYTHON) tools/setup_environments.py check engine

@@ -105,6 +105,29 @@ def test_imports_follow_the_table(path):
     assert not wrong, f"{package} must not import: {wrong}"
 
 
+# what trains the small network stands outside the extension and imports it by its full name
+TRAINING_OURS = {"training", "da3_blender.network", "da3_blender.inference", "da3_blender.contract"}
+TRAINING_THIRD = {"torch", "numpy", "safetensors"}
+# one script draws, one hands worlds to the evaluation
+TRAINING_MORE = {
+    "plots": {"matplotlib"},
+    "held_out": {"da3_blender.evaluation", "da3_blender.cli"},
+}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "training").rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_training_imports_network_inference_and_contract_only(path):
+    allowed = TRAINING_OURS | TRAINING_THIRD | STDLIB | TRAINING_MORE.get(path.stem, set())
+    wrong = [
+        f"line {line}: {name}"
+        for _, name, line in find_imports(path)
+        if not any(name == a or name.startswith(a + ".") for a in allowed)
+    ]
+    assert not wrong, f"{path.name} must not import: {wrong}"
+
+
 @pytest.mark.parametrize("library", sorted(ONE_FILE))
 def test_optional_libraries_stay_in_one_file(library):
     users = [

@@ -31,8 +31,9 @@ RESIZE_METHODS = (
 """upper/lower: the longer/shorter side gets the resolution; resize/crop: how to reach 14s."""
 
 _PICTURE_AXES = 3
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_STD = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+"""Mean and spread of the colours (0 to 1) of the pictures that the networks were trained on."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def normalise(images: Array) -> Array:
         (N, 3, H, W) float32, zero mean and unit spread over the training pictures.
     """
     levels = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
-    table = (levels - _MEAN) / _STD  # (256, 3), one column per colour
+    table = (levels - MEAN) / STD  # (256, 3), one column per colour
     return np.stack([table[images[..., c], c] for c in range(3)], axis=1)
 
 

@@ -43,7 +43,7 @@ def resample_position_embedding(stored: Tensor, rows: int, columns: int) -> Tens
 
 
 def add_uv_embedding(x: Tensor, aspect: float) -> Tensor:
-    """Add, in place, a sine map of the viewing position to a feature map.
+    """Add a sine map of the viewing position to a feature map, in place unless training.
 
     The map is separable: the first half of the channels depends on the column only, the second
     half on the row only.
@@ -53,8 +53,10 @@ def add_uv_embedding(x: Tensor, aspect: float) -> Tensor:
         aspect: width over height of the image (not of this map).
 
     Returns:
-        `x` itself.
+        `x` itself; where gradients are recorded, a new map.
     """
+    if torch.is_grad_enabled():
+        x = x.clone()
     channels, height, width = x.shape[1:]
     diagonal = math.hypot(aspect, 1.0)
     u = _build_axis(aspect / diagonal, width, channels // 4, x.device)  # (C/2, W)

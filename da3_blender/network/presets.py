@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sizes of the published Depth Anything 3 networks.
+"""The sizes of the published Depth Anything 3 networks, and of a small one of ours.
 
 Runs in the engine.
 """
@@ -125,6 +125,13 @@ _SMALL = AnyViewPreset(
     ),
     head=HeadPreset(out_channels=(48, 96, 192, 384), features=64),
 )
+# Ours, trained on synthetic worlds by `training/`; the coarse grid of positions lets pictures of
+# any size train all of it.
+_TINY = AnyViewPreset(
+    name="da3-tiny",
+    backbone=replace(_SMALL.backbone, width=192, ffn_hidden=640, position_grid=16),
+    head=HeadPreset(out_channels=(24, 48, 96, 192), features=32),
+)
 _BASE = AnyViewPreset(
     name="da3-base",
     backbone=replace(_SMALL.backbone, width=768, ffn_hidden=3072),
@@ -166,5 +173,6 @@ _MONO = replace(_METRIC, name="da3mono-large", is_metric=False)
 _NESTED = NestedPreset(name="da3nested-giant-large", any_view=_GIANT, metric=_METRIC)
 
 PRESETS: dict[str, Preset] = {
-    preset.name: preset for preset in (_SMALL, _BASE, _LARGE, _GIANT, _METRIC, _MONO, _NESTED)
+    preset.name: preset
+    for preset in (_SMALL, _BASE, _LARGE, _GIANT, _METRIC, _MONO, _NESTED, _TINY)
 }
