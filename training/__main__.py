@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from pathlib import Path
 
 # Threads that wait for work must not keep a shared machine busy; read when torch is loaded.
@@ -61,7 +62,10 @@ def main() -> None:
         workers=arguments.workers,
         rates=Rates(peak=arguments.rate, matrix_peak=arguments.matrix_rate),
     )
-    Trainer(settings).train()
+    trainer = Trainer(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: trainer.stop())
+    trainer.train()
     draw_log(settings.out)
 
 

@@ -89,6 +89,7 @@ class Trainer:
         self.optimizers = make_optimizers(self.network, settings.rates)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.progress = start_progress()
+        self.is_told_to_stop = False
         place = settings.out / CHECKPOINT
         if place.exists():
             self.progress = load_checkpoint(place, self.network, self.average, self.optimizers)
@@ -118,10 +119,14 @@ class Trainer:
             if clock.is_due("save", settings.save_every_s):
                 self.save(CHECKPOINT)
             self._begin_decay(clock)
-            if progress.decay.is_over(progress.step) or clock.is_over():
+            if progress.decay.is_over(progress.step) or clock.is_over() or self.is_told_to_stop:
                 break
         self._log({"held_out": self.measure(held_out)})
         self.save(CHECKPOINT)
+
+    def stop(self) -> None:
+        """Let `train` save and return after the step that it is in."""
+        self.is_told_to_stop = True
 
     def take_step(self, batch: Batch) -> tuple[Losses, dict[str, float]]:
         """Learn from one batch.

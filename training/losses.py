@@ -4,7 +4,8 @@
 
 Runs in the environment `training`. The terms are those of arXiv 2511.10647, section 3: L1 on
 depth weighted by learned confidence, on the ray map, on points (ray origin + depth * direction),
-on the camera, and on the gradients of depth; the last two with weights beta = alpha = 1. The
+on the camera, and on the gradients of depth; the last two with weights beta = alpha = 1. Each is
+an L1 norm: the sum over the numbers of a ray, point or camera, then a mean over all of them. The
 confidence of sky, which has no depth, is pushed to its floor: ours.
 """
 
@@ -52,10 +53,10 @@ def compute_losses(output: NetworkOutput, targets: Targets) -> Losses:
     valid = targets.is_valid
     depth_error = (output.depth - targets.depth).abs()
     depth = _weigh(depth_error, output.confidence, valid)
-    ray_error = (output.rays - targets.rays).abs().mean(-1)  # (B, N, 8h, 8w)
+    ray_error = (output.rays - targets.rays).abs().sum(-1)  # (B, N, 8h, 8w)
     rays = _weigh(ray_error, output.ray_confidence, torch.ones_like(ray_error, dtype=torch.bool))
     points = _compare_points(output, targets)
-    camera = (output.pose_encoding - targets.encoding).abs().mean()
+    camera = (output.pose_encoding - targets.encoding).abs().sum(-1).mean()
     gradient = _compare_gradients(output.depth - targets.depth, valid)
     sky = _mean(output.confidence.log(), targets.is_sky)
     total = depth + rays + points + _CAMERA_WEIGHT * camera
@@ -83,7 +84,7 @@ def _compare_points(output: NetworkOutput, targets: Targets) -> Tensor:
     said, true = output.rays, targets.rays
     said_points = said[..., 3:] + output.depth[..., y, x, None] * said[..., :3]
     true_points = true[..., 3:] + targets.depth[..., y, x, None] * true[..., :3]
-    return _mean((said_points - true_points).abs().mean(-1), targets.is_valid[..., y, x])
+    return _mean((said_points - true_points).abs().sum(-1), targets.is_valid[..., y, x])
 
 
 def _compare_gradients(error: Tensor, valid: Tensor) -> Tensor:

@@ -200,6 +200,14 @@ def test_a_run_ends_when_told_to_and_the_rate_falls_to_zero(tmp_path, monkeypatc
     assert lines[-1]["held_out"]["depth"] > 0
 
 
+def test_a_run_that_is_stopped_keeps_its_last_step(tmp_path, monkeypatch):
+    monkeypatch.setattr("training.loop._HELD_OUT", (2, 2, (28, 42)))
+    trainer = make_trainer(tmp_path)
+    trainer.stop()
+    trainer.train()
+    assert make_trainer(tmp_path).progress.step == 1
+
+
 def test_the_rate_warms_up_stays_and_falls():
     decay = Decay(first_step=100, steps=50)
     assert Decay().find_share(10**6) == 1
