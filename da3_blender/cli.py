@@ -42,6 +42,7 @@ _HELP = {
     "may_download": "allow the download of the weights from the Hugging Face hub",
     "device": "where the network runs",
     "precision": "number format of the network's backbone",
+    "compile_network": "torch.compile on a graphics card; needs a compiler on this machine",
     "process_resolution": "pixels of the side that the network sees",
     "resize_method": "how photos come to the network's size",
     "reference_view": "how the network chooses its reference view",

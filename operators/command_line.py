@@ -72,10 +72,13 @@ def _need_result(options: CommandOptions) -> Path:
     return options.result
 
 
+_OF_THE_MACHINE = ("checkpoint", "device", "precision", "compile_network")
+
+
 def _reconstruct(options: CommandOptions) -> Path:
     preferences = get_preferences(bpy.context)
     output = options.result or options.output.with_name(f"{options.output.stem}_da3")
-    machine = {name: getattr(preferences, name) for name in ("checkpoint", "device", "precision")}
+    machine = {name: getattr(preferences, name) for name in _OF_THE_MACHINE}
     run = machine | options.run
     run["may_download"] = run.get("may_download", False) and bpy.app.online_access
     settings = RunSettings(inputs=options.inputs, output=str(output), **run)

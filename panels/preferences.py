@@ -66,6 +66,14 @@ class DA3_AddonPreferences(AddonPreferences):
         description="Number format of the network's backbone",
         items=_PRECISIONS,
     )
+    compile_network: BoolProperty(
+        name="Compile the Network",
+        description=(
+            "Faster on some graphics cards, after up to a minute for each new number of photos; "
+            "needs a C compiler on this machine, without one nothing changes"
+        ),
+        default=False,
+    )
 
     def draw(self, _context: Context) -> None:
         """Show the settings, and why downloads may be off."""
@@ -74,6 +82,7 @@ class DA3_AddonPreferences(AddonPreferences):
         layout.prop(self, "engine_python")
         layout.prop(self, "device")
         layout.prop(self, "precision")
+        layout.prop(self, "compile_network")
         layout.prop(self, "checkpoint")
         layout.prop(self, "commercial_only")
         row = layout.row()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def load_predictor(
-    checkpoint: Path, device_name: str = "auto", precision: str = "auto"
+    checkpoint: Path, device_name: str = "auto", precision: str = "auto", *, compiles: bool = False
 ) -> Predictor:
     """Load a checkpoint onto a device, in the precision that suits it.
 
@@ -27,10 +27,11 @@ def load_predictor(
         checkpoint: safetensors file, or the folder that holds it.
         device_name: "auto", "cpu", "cuda" or "mps".
         precision: one of `precision.PRECISIONS`.
+        compiles: let torch.compile have the blocks, where it can.
 
     Raises:
         EngineError: CHECKPOINT_WRONG, SETTINGS_INVALID or OUT_OF_MEMORY.
     """
     device = choose_device(device_name)
     network, preset = load_network(checkpoint, device, choose_dtype(precision, device))
-    return Predictor(network, preset, device, precision)
+    return Predictor(network, preset, device, precision, compiles=compiles)

@@ -8,6 +8,7 @@ Runs in the engine.
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from ..network.reference_view import STRATEGIES
 from ..network.single_view import SingleViewNetwork
 from ..network.work import count_backbone, count_network
 from .collection import collect_any_view, collect_single_view, join_metric
+from .compiling import compile_blocks, is_compiler_failure, leave_compiled
+from .devices import describe_device
 from .given_cameras import (
     align_cameras,
     chain_sim3,
@@ -50,6 +53,7 @@ from .ray_pose import FACTORISATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from ..contract.estimates import DeviceFacts
     from ..network.presets import Preset
     from .weights import Network
 
@@ -68,6 +72,12 @@ class Predictor:
         preset: the network's sizes.
         device: where to compute.
         precision: one of `precision.PRECISIONS`, for the backbone; heads are always float32.
+        compiles: let torch.compile have the blocks, where it can.
+
+    Attributes:
+        last_run: operations and seconds of the network's last finished run, or None.
+        compile_trouble: why the blocks are not compiled although that was asked for; "" where
+            nobody asked, None where they are.
 
     Raises:
         EngineError: the precision is unknown, or the weights do not fit into memory.
@@ -79,15 +89,21 @@ class Predictor:
         preset: Preset,
         device: torch.device | str,
         precision: str = "auto",
+        *,
+        compiles: bool = False,
     ) -> None:
         self.preset = preset
         self.device = torch.device(device)
         self.dtype = choose_dtype(precision, self.device)
+        self.last_run: tuple[float, float] | None = None
+        self.compile_trouble: str | None = ""
         cast_backbone(network, self.dtype)
         self.network = network.eval()
         self._put_on_device()
         if self.device.type == "cpu":  # its convolutions are 4 % faster this way round
             self.network.to(memory_format=torch.channels_last)
+        if compiles:
+            self.compile_trouble = compile_blocks(network, self.device) or None
 
     def predict(
         self,
@@ -134,6 +150,24 @@ class Predictor:
         progress(1.0)
         return prediction
 
+    def _leave_compiler(self, error: Exception) -> bool:
+        """Go back to the blocks as they are written if the compiler failed; tell whether it did."""
+        if self.compile_trouble is not None or not is_compiler_failure(error):
+            return False
+        leave_compiled(self.network)
+        self.compile_trouble = f"the compiler failed ({str(error).splitlines()[0]})"
+        _log.warning("torch.compile failed", exc_info=error)
+        return True
+
+    @property
+    def precision(self) -> str:
+        """Return the number format of the backbone, such as "float32"."""
+        return str(self.dtype).removeprefix("torch.")
+
+    def describe_device(self) -> DeviceFacts:
+        """Return name and memory of the device."""
+        return describe_device(self.device)
+
     @contextmanager
     def moved_to_host(self) -> Iterator[None]:
         """Lend the device's memory to somebody else: the weights wait in the main memory.
@@ -179,10 +213,13 @@ class Predictor:
         plan = plan_memory(self.preset, views, size, self.device, with_rays=with_rays)
         while True:
             on_step = StepReporter(total, self.device, *listeners)
+            began_s = time.perf_counter()
             try:
                 with torch.inference_mode():
-                    return self._compute(prepared, cameras, options, plan, on_step)
+                    prediction = self._compute(prepared, cameras, options, plan, on_step)
             except (RuntimeError, MemoryError) as error:
+                if self._leave_compiler(error):
+                    continue
                 if not is_out_of_memory(error):
                     raise
                 smaller = plan_less_memory(
@@ -192,6 +229,9 @@ class Predictor:
                     raise explain_out_of_memory(views, size, self.device) from error
                 _log.warning("memory ran out with %s, next is %s", plan, smaller)
                 plan = smaller
+            else:
+                self.last_run = (total, time.perf_counter() - began_s)
+                return prediction
             free_memory(self.device)  # outside of the handler, which keeps the tensors alive
 
     def _check(self, options: PredictOptions) -> None:

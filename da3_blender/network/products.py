@@ -38,7 +38,12 @@ def _has_fast_products(dtype: torch.dtype) -> bool:
 
 def can_multiply_fast(x: Tensor) -> bool:
     """Tell whether `multiply` may be called for tensors like `x` now."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and _has_fast_products(x.dtype)
+    return (
+        x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and _has_fast_products(x.dtype)
+    )
 
 
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none") -> Tensor:

@@ -51,7 +51,7 @@ class NetworkKeeper:
     """Keeps the last network loaded, because loading takes longer than a small run."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, int, str, str] | None = None
+        self._key: tuple[str, int, str, str, bool] | None = None
         self._predictor: Predictor | None = None
 
     def get(self, checkpoint: Path, settings: RunSettings, progress: Progress) -> Predictor:
@@ -63,11 +63,14 @@ class NetworkKeeper:
         from ..inference.loading import load_predictor
 
         changed_ns = checkpoint.stat().st_mtime_ns
-        key = (str(checkpoint), changed_ns, settings.device, settings.precision)
+        choices = (settings.device, settings.precision, settings.compile_network)
+        key = (str(checkpoint), changed_ns, *choices)
         if self._predictor is None or key != self._key:
             self._predictor = None  # free the old one before the new one comes
             progress.report(0.0, f"loading {settings.model}", force=True)
-            self._predictor = load_predictor(checkpoint, settings.device, settings.precision)
+            self._predictor = load_predictor(
+                checkpoint, settings.device, settings.precision, compiles=settings.compile_network
+            )
             self._key = key
         return self._predictor
 
@@ -106,6 +109,8 @@ def predict_dense(
     least_side = 0 if known is not None else _find_least_side(source, settings)
     options = _make_options(settings, known, is_single_view=is_single_view)
     prediction = _predict_within_memory(predictor, photos, least_side, options, progress)
+    if predictor.compile_trouble:
+        progress.note(f"The network ran without torch.compile: {predictor.compile_trouble}.")
     _tell_about_crops(prediction, photos, source, progress)
     if settings.measure_scale and prediction.metres_per_unit is None:
         prediction = _measure_scale(

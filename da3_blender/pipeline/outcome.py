@@ -19,6 +19,7 @@ from .points import Cloud
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..contract.estimates import MeasuredSpeed
     from ..solve import Lens, SparseSolution
 
 
@@ -63,6 +64,7 @@ class Outcome:
         world: `world_from_solver`.
         photos: file to show per camera.
         solver: name of the way, for people.
+        speed: how fast the network was; None where none ran.
     """
 
     indices: list[int]
@@ -78,6 +80,7 @@ class Outcome:
     world: Sim3 = field(default_factory=identity_sim3)
     photos: list[str] = field(default_factory=list)
     solver: str = ""
+    speed: MeasuredSpeed | None = None
 
     def replace(self, **changes: Any) -> Outcome:  # noqa: ANN401 - fields of several types
         """Return a copy with other fields."""

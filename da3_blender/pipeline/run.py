@@ -25,6 +25,7 @@ from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
 from .choice import STAGE_DOWNLOAD, Choice, choose_solver, fetch_checkpoint
 from .dense import NetworkKeeper, predict_dense
+from .forecast import SPEED, find_speed, measure_speed, say_forecast
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
 from .points import thin_cloud
@@ -33,6 +34,7 @@ from .world import orient_world
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..contract.estimates import MeasuredSpeed
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
@@ -50,6 +52,7 @@ class Pipeline:
 
     def __init__(self) -> None:
         self._networks = NetworkKeeper()
+        self._speeds: list[MeasuredSpeed] = []
         self._writer: ResultWriter | None = None
 
     def abandon(self) -> None:
@@ -126,6 +129,7 @@ class Pipeline:
             "solver": outcome.solver,
             "seconds": round(seconds, 1),
             "notes": notes,
+            SPEED: None if outcome.speed is None else outcome.speed.to_json(),
         }
 
     def _reconstruct(
@@ -151,7 +155,17 @@ class Pipeline:
         photos = PinholePhotos(source, indices, lenses, writer.work)
         if choice.checkpoint is not None:
             network = self._networks.get(choice.checkpoint, settings, progress)
+            began_s = time.monotonic()
+            device = network.describe_device()
+            wanted = (device.name, settings.model, network.precision)
+            speed = find_speed(self._speeds, writer.folder, wanted)
+            say_forecast(network, [source.views[i] for i in indices], settings, speed, progress)
             outcome = predict_dense(network, photos, source, settings, progress, outcome)
+            seconds = time.monotonic() - began_s
+            speed = measure_speed(network, device, settings, len(indices), seconds)
+            if speed is not None:
+                self._speeds.append(speed)
+                outcome = outcome.replace(speed=speed)
         else:
             photos.save_copies(progress)
         outcome = outcome.replace(photos=photos.files, solver=choice.title)
@@ -239,6 +253,7 @@ def _make_manifest(
         ],
         "world": {"up": settings.world_up, "world_from_solver": outcome.world.to_json()},
         "settings": settings.to_json(),
+        SPEED: None if outcome.speed is None else outcome.speed.to_json(),
         "notes": notes,
         "seconds": round(seconds, 2),
     }

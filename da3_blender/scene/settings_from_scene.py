@@ -60,6 +60,7 @@ class MachineSettings(Protocol):
     commercial_only: bool
     device: str
     precision: str
+    compile_network: bool
 
 
 def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: Path) -> RunSettings:
@@ -89,6 +90,7 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         and get_model(chosen.model).is_commercial_use_allowed,
         device=preferences.device,
         precision=preferences.precision,
+        compile_network=preferences.compile_network,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:

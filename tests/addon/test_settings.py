@@ -12,6 +12,7 @@ from da3_blender.contract import settings as contract  # noqa: E402 - bpy first
 
 # Where a field of RunSettings comes from, if not from a property of the same name.
 ELSEWHERE = {"inputs", "output", "may_download", "device", "precision", "seed"}
+ELSEWHERE |= {"compile_network"}
 
 
 @pytest.fixture
@@ -58,6 +59,17 @@ def test_defaults_are_those_of_the_contract(scene, make):
 def test_lists_offer_what_the_contract_allows(scene, name, allowed):
     items = scene.da3.bl_rna.properties[name].enum_items
     assert sorted(item.identifier for item in items) == sorted(allowed)
+
+
+def test_compiling_is_a_preference(extension, scene, make):
+    scene.da3.input_path = "/x/house"
+    preferences = extension("operators.extension").get_preferences(bpy.context)
+    assert not make().compile_network
+    preferences.compile_network = True
+    try:
+        assert make().compile_network
+    finally:
+        preferences.compile_network = False
 
 
 @pytest.mark.parametrize("name", ["device", "precision"])
