@@ -61,9 +61,9 @@ _FULL = ((280, 392), (336, 336), (252, 448), (392, 280), (336, 504), (378, 504),
 
 CURRICULA: dict[str, tuple[Stage, ...]] = {
     "processor": (
-        Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=32, repeats=3),
-        Stage(2000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=3),
-        Stage(12000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=3),
+        Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=32, repeats=6),
+        Stage(2000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
+        Stage(12000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
     ),
     "graphics": (
         Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=256, repeats=4),
