@@ -173,6 +173,7 @@ _LARGE_STAGES: Final = (256, 512, 1024, 1024)
 _GIANT: Final = _Branch(1536, 40, 14, 3 * 4096, _LARGE_STAGES, 256)
 _SINGLE: Final = _Branch(1024, 24, 0, 2 * 4096, _LARGE_STAGES, 256, outputs=2)
 _BRANCHES: Final[dict[str, tuple[_Branch, ...]]] = {
+    "da3-tiny": (_Branch(192, 12, 4, 2 * 640, (24, 48, 96, 192), 32),),
     "da3-small": (_Branch(384, 12, 4, 2 * 1536, (48, 96, 192, 384), 64),),
     "da3-base": (_Branch(768, 12, 4, 2 * 3072, (96, 192, 384, 768), 128),),
     "da3-large": (_Branch(1024, 24, 8, 2 * 4096, _LARGE_STAGES, 256),),

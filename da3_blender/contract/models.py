@@ -16,6 +16,8 @@ from .errors import EngineError, ErrorCode
 WEIGHTS_FILE: Final = "model.safetensors"
 CONFIG_FILE: Final = "config.json"
 DEFAULT_MODEL: Final = "da3-base"
+BUNDLED_FOLDER: Final = "bundled"
+"""Beside the modules of `inference`: a folder for each model that comes with the extension."""
 _HUB: Final = "https://huggingface.co/"
 
 
@@ -55,6 +57,13 @@ APACHE: Final = Licence(
     "https://www.apache.org/licenses/LICENSE-2.0",
     is_commercial_use_allowed=True,
     sentence="Any use is allowed, also commercial.",
+)
+PUBLIC_DOMAIN: Final = Licence(
+    "CC0-1.0",
+    "CC0 1.0",
+    "https://creativecommons.org/publicdomain/zero/1.0/",
+    is_commercial_use_allowed=True,
+    sentence="Any use is allowed, also commercial, without naming anybody.",
 )
 NON_COMMERCIAL: Final = Licence(
     "CC-BY-NC-4.0",
@@ -144,16 +153,19 @@ _HALF_PRECISIONS: Final = ("bfloat16", "float16")
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """One downloadable model.
+    """One model: on the hub, or in the extension itself.
 
     Attributes:
         id: our name; that of the architecture for the checkpoint that one should take.
         title: name for people.
-        repository: name on the Hugging Face hub.
+        repository: name on the Hugging Face hub; "" for one that comes with the extension.
         architecture: its network.
         licence: of the weights.
         is_deprecated: a better trained checkpoint of the same network replaces it.
         purpose: one sentence, when to take it.
+        bundled_sha256: of the weights that come with the extension; "" for those on the hub.
+        greatest_resolution: pixels of the longest side beyond which results get worse; 0 if more
+            is better.
     """
 
     id: str
@@ -163,16 +175,30 @@ class ModelEntry:
     licence: Licence
     is_deprecated: bool
     purpose: str
+    bundled_sha256: str = ""
+    greatest_resolution: int = 0
+
+    @property
+    def is_bundled(self) -> bool:
+        """Tell whether the weights come with the extension, so that nothing is downloaded."""
+        return bool(self.bundled_sha256)
 
     @property
     def page(self) -> str:
-        """Address of the model's page."""
-        return _HUB + self.repository
+        """Address of the model's page; of its licence if it comes with the extension."""
+        return self.licence.url if self.is_bundled else _HUB + self.repository
 
     @property
     def download_bytes(self) -> int:
-        """Size of the weights on the hub and on the disk: float32, without the file's header."""
-        return 4 * self.architecture.parameters
+        """Size of the weights on the disk, without the file's header.
+
+        Those on the hub are float32, those that come with the extension float16.
+        """
+        return (2 if self.is_bundled else 4) * self.architecture.parameters
+
+    def limit_resolution(self, wanted: int) -> int:
+        """Return the resolution at which the model should see photos where `wanted` is set."""
+        return min(wanted, self.greatest_resolution or wanted)
 
     @property
     def is_commercial_use_allowed(self) -> bool:
@@ -185,6 +211,8 @@ class ModelEntry:
 
     def describe(self) -> str:
         """Return title, size and licence in a few words, for a list."""
+        if self.is_bundled:
+            return f"{self.title} (comes with the extension)"
         limit = "" if self.is_commercial_use_allowed else ", non-commercial"
         return f"{self.title} ({format_gigabytes(self.download_bytes)}{limit})"
 

@@ -21,7 +21,14 @@ from huggingface_hub.file_download import are_symlinks_supported, repo_folder_na
 from huggingface_hub.utils import tqdm
 
 from ..contract.errors import CancelledError, EngineError, ErrorCode
-from ..contract.models import CONFIG_FILE, WEIGHTS_FILE, ModelEntry, format_gigabytes, get_model
+from ..contract.models import (
+    BUNDLED_FOLDER,
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    ModelEntry,
+    format_gigabytes,
+    get_model,
+)
 from .hub_failures import explain_failure
 from .hub_transfer import Transfer, name_part
 
@@ -35,6 +42,7 @@ _SPARE_BYTES = 200_000_000
 _POLL_S = 0.1
 _NAME_LOOKUP_S = 3.0
 """Finding the address of the hub may take this much longer than its answer."""
+_BUNDLED = Path(__file__).with_name(BUNDLED_FOLDER)
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +75,23 @@ def find_local_checkpoint(model_id: str, folder: Path | None = None) -> Path | N
         for place in _list_places(entry, folder):
             if place.is_file():
                 return place
+    if entry.is_bundled:
+        return find_bundled_checkpoint(entry)
     return _find_in_cache(entry, folder) or _find_in_cache(entry, None)
+
+
+def find_bundled_checkpoint(entry: ModelEntry, folder: Path = _BUNDLED) -> Path | None:
+    """Return the weights of a model that comes with the extension.
+
+    Args:
+        entry: of the catalogue.
+        folder: with a folder for each model.
+
+    Returns:
+        Path of the file; None if somebody left it out of this installation.
+    """
+    path = folder / entry.id / WEIGHTS_FILE
+    return path if path.is_file() else None
 
 
 def download_checkpoint(
@@ -98,7 +122,7 @@ def download_checkpoint(
     """
     entry = get_model(model_id)
     cache = Path(cache_dir or constants.HF_HUB_CACHE)
-    found = _find_in_cache(entry, cache)
+    found = _find_bundled(entry) if entry.is_bundled else _find_in_cache(entry, cache)
     if found is None:
         fetching = _Fetching(entry, cache, endpoint)
         fetching.start()
@@ -201,6 +225,22 @@ def _follow(
     return fetching.path
 
 
+def _find_bundled(entry: ModelEntry) -> Path:
+    """Return the weights that come with the extension.
+
+    Raises:
+        EngineError: CHECKPOINT_MISSING.
+    """
+    found = find_bundled_checkpoint(entry)
+    if found is None:
+        raise EngineError(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"The weights of {entry.title} should have come with the extension, but did not.",
+            "Install the extension again, or choose another model.",
+        )
+    return found
+
+
 def _find_in_cache(entry: ModelEntry, cache: Path | None) -> Path | None:
     found = try_to_load_from_cache(entry.repository, WEIGHTS_FILE, cache_dir=cache)
     return Path(found) if isinstance(found, str) else None
@@ -216,10 +256,12 @@ def _choose_target(entry: ModelEntry, remote: RemoteFile, cache: Path) -> Path:
 
 def _list_places(entry: ModelEntry, folder: Path) -> list[Path]:
     """Return where a user's folder may hold the weights, the most explicit name first."""
+    own = [folder / f"{entry.id}.safetensors", folder / entry.id / WEIGHTS_FILE]
+    if entry.is_bundled:
+        return own  # a file without its name is that of a model from the hub
     name = entry.repository.rsplit("/", 1)[1]
     return [
-        folder / f"{entry.id}.safetensors",
-        folder / entry.id / WEIGHTS_FILE,
+        *own,
         folder / name / WEIGHTS_FILE,
         folder / entry.repository / WEIGHTS_FILE,
         folder / WEIGHTS_FILE,
