@@ -135,7 +135,7 @@ def write_gaussian_ply(
                         keep[view * per_view : (view + 1) * per_view]
                     )
                     rows = _build_rows(gaussians, chosen, options.layout, centre, unit)
-                    file.write(rows.tobytes())
+                    file.write(rows.data)
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -181,21 +181,26 @@ def choose_gaussians(
         limits = np.quantile(depth.reshape(views, -1), options.depth_quantile, axis=1)
         keep &= depth <= limits[:, None, None]
     keep = keep.reshape(-1)
-    keep &= (gaussians.scales > 0).all(axis=1)
-    for values in _list_arrays(gaussians):
-        keep &= np.isfinite(values.reshape(len(keep), -1)).all(axis=1)
-    return keep
+    for scales in gaussians.scales.T:
+        keep &= scales > 0
+    return keep & np.isfinite(_add_numbers(gaussians))
 
 
-def _list_arrays(gaussians: GaussianArrays) -> tuple[Array, ...]:
-    """Return the five arrays."""
-    return (
+def _add_numbers(gaussians: GaussianArrays) -> Array:
+    """Return (G,) float32, the sum of all numbers of a Gaussian: finite if they all are."""
+    arrays = (
         gaussians.means,
         gaussians.scales,
         gaussians.rotations,
         gaussians.harmonics,
         gaussians.opacities,
     )
+    total = np.zeros(len(gaussians.means), np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):
+        for values in arrays:
+            flat = values.reshape(len(total), -1)
+            total += flat @ np.ones(flat.shape[1], np.float32)
+    return total
 
 
 def list_columns(layout: PlyLayout, coefficients: int) -> list[str]:
@@ -237,28 +242,30 @@ def _build_rows(
     gaussians: GaussianArrays, chosen: Array, layout: PlyLayout, centre: Array, unit: float
 ) -> Array:
     """Return (len(chosen), columns) float32."""
-    harmonics = gaussians.harmonics[chosen]
-    p = np.clip(gaussians.opacities[chosen].astype(np.float64), _LEAST_OPACITY, 1 - _LEAST_OPACITY)
-    count = len(chosen)
-    nothing = np.zeros((count, 1), np.float32)
-    parts = [(gaussians.means[chosen] - centre) / unit]
-    if layout is not PlyLayout.DEGREE_3:
-        parts.append(np.broadcast_to(nothing, (count, 3)))
-    parts.append(harmonics[:, :, 0])
-    if layout is PlyLayout.FULL:
-        parts.append(
-            harmonics[:, :, 1:].reshape(count, 3 * harmonics.shape[2] - 3)
-        )  # all of one colour, then the next
-    if layout is PlyLayout.DEGREE_3:
-        parts.append(np.broadcast_to(nothing, (count, _DEGREE_3_REST)))
-    parts += [
-        np.log(p / (1 - p))[:, None],
-        np.log(gaussians.scales[chosen] / unit),
-        gaussians.rotations[chosen],
-    ]
-    rows = np.empty((count, sum(part.shape[1] for part in parts)), "<f4")
-    first = 0
-    for part in parts:
-        rows[:, first : first + part.shape[1]] = part
-        first += part.shape[1]
+    has_normals = layout is not PlyLayout.DEGREE_3
+    harmonics, coefficients = gaussians.harmonics, gaussians.harmonics.shape[2]
+    rows = np.zeros((len(chosen), len(list_columns(layout, coefficients))), "<f4")
+    means = gaussians.means.take(chosen, axis=0)
+    _put(rows, 0, (means - centre.astype(np.float32)) / np.float32(unit))
+    first = 6 if has_normals else 3  # normals stay 0
+    for colour in range(3):
+        rows[:, first + colour] = harmonics[:, colour, 0].take(chosen)
+    first += 3
+    if layout is PlyLayout.FULL:  # all of one colour, then the next
+        width = 3 * (coefficients - 1)
+        rest = harmonics.take(chosen, axis=0)[:, :, 1:]
+        rows[:, first : first + width] = rest.reshape(len(chosen), width)
+        first += width
+    elif layout is PlyLayout.DEGREE_3:  # they stay 0
+        first += _DEGREE_3_REST
+    p = np.clip(gaussians.opacities.take(chosen), _LEAST_OPACITY, np.float32(1 - _LEAST_OPACITY))
+    rows[:, first] = np.log(p / (1 - p))
+    _put(rows, first + 1, np.log(gaussians.scales.take(chosen, axis=0) / np.float32(unit)))
+    _put(rows, first + 4, gaussians.rotations.take(chosen, axis=0))
     return rows
+
+
+def _put(rows: Array, first: int, part: Array) -> None:
+    """Copy a few columns one by one: numpy is slow at runs of three numbers."""
+    for index, column in enumerate(part.T, start=first):
+        rows[:, index] = column

@@ -72,12 +72,20 @@ def _average_blocks(image: Array, down: int, across: int) -> Array:
     """Average blocks of whole pixels (H, W, 3) uint8; only blocks of 2 x 2 round halves up."""
     # 256 pixels of 255 still fit into 16 bits, which are half as much to move
     kind = np.uint16 if down * across <= _PIXELS_IN_16_BITS else np.uint32
-    rows = np.zeros((image.shape[0] // down, image.shape[1], 3), kind)
-    for row in range(down):
-        rows += image[row::down]
-    total = np.zeros((rows.shape[0], image.shape[1] // across, 3), kind)
-    for column in range(across):
-        total += rows[:, column::across]
+    height, width = image.shape[0] // down, image.shape[1] // across
+    lines = image.reshape(height, down, -1)
+    rows = np.empty((height, lines.shape[2]), kind)
+    for first in range(0, height, _ROWS_PER_PIECE):
+        piece = slice(first, first + _ROWS_PER_PIECE)
+        np.add.reduce(lines[piece], axis=1, dtype=kind, out=rows[piece])
+    total, left = rows.reshape(height, width, across * 3), across
+    while left % 2 == 0:  # halves of a block at a time: long runs of numbers, not three
+        left //= 2
+        total = total[..., : left * 3] + total[..., left * 3 :]
+    total = total.reshape(height, width, left, 3)
+    rest, total = total[:, :, 1:], total[:, :, 0].copy()
+    for column in range(left - 1):
+        total += rest[:, :, column]
     if (down, across) == (2, 2):
         return ((total + kind(2)) >> kind(2)).astype(np.uint8)
     return np.rint(total.astype(np.float32) * np.float32(1 / (down * across))).astype(np.uint8)
