@@ -60,7 +60,10 @@ _HELP = {
     "edge_step": "drop pixels whose depth steps by more than this share",
     "max_points": "largest number of points",
     "seed": "of everything random",
+    "check_photos": "look for blurred, doubled and foreign photos first",
 }
+# Paths of their own, and what only makes sense with a scene around it.
+_NOT_OFFERED = ("inputs", "output", "reuse", "only_views", "renew_cameras")
 
 
 def add_run_options(
@@ -76,7 +79,7 @@ def add_run_options(
         changes: defaults that differ from those of `RunSettings`.
     """
     for field in fields(RunSettings):
-        if field.name in ("inputs", "output") or (names is not None and field.name not in names):
+        if field.name in _NOT_OFFERED or (names is not None and field.name not in names):
             continue
         flag = "--" + field.name.replace("_", "-")
         text = _HELP[field.name]

@@ -21,7 +21,8 @@ _CHOICES: Final = {
     "point_display": POINT_DISPLAYS,
     "camera_mode": CAMERA_MODES,
 }
-_SPECIAL: Final = ("inputs", "output")
+# Not for the command line: what comes from its words, and what needs an earlier result.
+_SPECIAL: Final = ("inputs", "output", "reuse", "only_views", "renew_cameras")
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from ..contract.estimates import DeviceFacts
 from ..contract.masking import mask_private
 from ..contract.models import get_model
 from .deaths import explain_death, explain_failed_start, explain_launch_error
-from .job import Job, JobState
+from .job import Job, JobKind, JobState
 from .leftovers import list_missing_parents, remove_leftovers
 from .process import WorkerProcess
 
@@ -60,15 +60,22 @@ class EngineClient:
         self._has_served = False  # this worker was given a job before the present one
         self._touched: list[tuple[Path, list[Path]]] = []  # results folders it may have begun
         self._job: Job | None = None
+        self._check: Job | None = None
+        self._leaving: Job | None = None  # a check that was asked to make way
+        self.device: DeviceFacts | None = None
         self._run_line: str | None = None  # not sent yet
         self._is_heard = False  # the worker said something about the present job
         self._cancel_sent_s = 0.0
-        self.device: DeviceFacts | None = None
 
     @property
     def job(self) -> Job | None:
-        """The present or last job."""
+        """The present or last run or download."""
         return self._job
+
+    @property
+    def check(self) -> Job | None:
+        """The present or last check of an input; it makes way for everything else."""
+        return self._check
 
     @property
     def is_alive(self) -> bool:
@@ -90,32 +97,54 @@ class EngineClient:
         self._check_idle()
         settings.check()
         job = Job(uuid.uuid4().hex, settings)
-        line = job.encode_request()
-        if len(line) > protocol.MAX_LINE_BYTES:
+        if len(job.encode_request()) > protocol.MAX_LINE_BYTES:
             raise EngineError(
                 ErrorCode.SETTINGS_INVALID,
                 f"The list of {len(settings.inputs)} files is too long for one run.",
                 "Put the photos into one folder and choose the folder.",
             )
-        self._begin(job, line)
+        self._begin(job)
         return job
 
-    def start_fetch(self, model_id: str) -> Job:
+    def start_check(self, settings: RunSettings) -> Job:
+        """Begin to look for photos that will not do; returns at once.
+
+        An earlier check ends. A run or a download that is started meanwhile ends this one.
+
+        Raises:
+            EngineError: as `start_job`.
+        """
+        self._check_idle()
+        settings.check()
+        job = Job(uuid.uuid4().hex, settings, kind=JobKind.CHECK)
+        self._begin(job)
+        return job
+
+    def start_fetch(self, model_id: str, folder: str = "") -> Job:
         """Begin the download of a model's weights into the cache; returns at once.
 
         The user has seen the licence and has agreed.
 
         Args:
             model_id: one of `contract.models.MODELS`.
+            folder: used as the cache; "" is the usual one.
 
         Raises:
             EngineError: BUSY, SETTINGS_INVALID (no such model), or ENGINE_MISSING and
                 ENGINE_BROKEN when the worker's program cannot be started.
         """
         self._check_idle()
-        job = Job(uuid.uuid4().hex, None, get_model(model_id).id)
-        self._begin(job, job.encode_request())
+        model_id = get_model(model_id).id
+        job = Job(uuid.uuid4().hex, None, model_id, kind=JobKind.FETCH, folder=folder)
+        self._begin(job)
         return job
+
+    def finish(self) -> None:
+        """Ask the worker to end the present run here and to keep what exists."""
+        job = self._job
+        if job is not None and job.can_finish and self._process is not None:
+            job.is_finishing = True
+            self._process.send(protocol.encode(protocol.FINISH, job=job.id))
 
     def cancel(self) -> None:
         """Ask the worker to stop the present job; it ends as CANCELLED within 2 s of ticks."""
@@ -160,23 +189,46 @@ class EngineClient:
 
     def _check_idle(self) -> None:
         if self._job is not None and not self._job.is_over:
-            what = "run" if self._job.settings is not None else "download"
+            what = "run" if self._job.kind is JobKind.RUN else "download"
             raise EngineError(
                 ErrorCode.BUSY,
                 f"A {what} is in progress ({self._job.fraction:.0%} done).",
                 "Wait until it is done, or cancel it.",
             )
 
-    def _begin(self, job: Job, line: str) -> None:
+    def _begin(self, job: Job) -> None:
         if self._process is not None and not self.is_alive:
             self._retire()
         if self._process is None:
             self._spawn()
-        self._job = job
-        self._run_line = line
+        self._dismiss_check()
+        if job.kind is JobKind.CHECK:
+            self._check = job
+        else:
+            self._job = job
+        self._run_line = job.encode_request()
         self._is_heard = False
-        if self._worker_pid is not None:
-            self._send_run()
+        self._send_run()
+
+    def _get_active(self) -> Job | None:
+        """Return the job that the worker has or gets next; a run comes before a check."""
+        for job in (self._job, self._check):
+            if job is not None and not job.is_over:
+                return job
+        return self._job
+
+    def _dismiss_check(self) -> None:
+        """Ask a check to stop; what was asked for goes out when it has had its last word."""
+        check = self._check
+        if check is None or check.is_over:
+            return
+        if self._run_line is not None or self._process is None or self._leaving is not None:
+            check.end(JobState.CANCELLED)  # the worker does not know of it yet
+            return
+        check.state = JobState.CANCELLING
+        self._leaving = check
+        self._cancel_sent_s = time.monotonic()
+        self._process.send(protocol.encode(protocol.CANCEL, job=check.id))
 
     def _spawn(self) -> None:
         try:
@@ -187,10 +239,13 @@ class EngineClient:
         self._has_served = False
 
     def _send_run(self) -> None:
-        if self._process is None or self._job is None or self._run_line is None:
+        job = self._get_active()
+        if self._process is None or job is None or self._run_line is None:
             return
-        if self._job.settings is not None:
-            output = Path(self._job.settings.output)
+        if self._worker_pid is None or self._leaving is not None:
+            return
+        if job.kind is JobKind.RUN and job.settings is not None:
+            output = Path(job.settings.output)
             self._touched.append((output, list_missing_parents(output)))
         self._process.send(self._run_line)
         self._run_line = None
@@ -201,7 +256,9 @@ class EngineClient:
         if message["type"] == protocol.DEVICE:
             self.device = DeviceFacts.from_json(message.get("device"))
             return True
-        job = self._job
+        if self._leaving is not None and message.get("job") == self._leaving.id:
+            return self._see_off(message)
+        job = self._get_active()
         if job is None or not job.update(message):
             return False
         self._is_heard = True
@@ -210,6 +267,17 @@ class EngineClient:
             if job.state is not JobState.CANCELLED:  # a cancelled worker may be on its way out
                 self._touched.clear()
             self._fill_log(job)
+        return True
+
+    def _see_off(self, message: dict[str, Any]) -> bool:
+        """Take the last words of a check that makes way, then send what waits for it."""
+        leaving = self._leaving
+        if leaving is None or not leaving.update(message):
+            return False
+        if leaving.is_over:
+            self._leaving = None
+            self._has_served = True
+            self._send_run()
         return True
 
     def _greet(self, message: dict[str, Any]) -> bool:
@@ -242,10 +310,13 @@ class EngineClient:
                     "Run again; if it stays silent, install the engine again.",
                 )
             )
-        job = self._job
-        if job is None or job.state is not JobState.CANCELLING:
-            return False
         if now - self._cancel_sent_s <= self._cancel_timeout_s:
+            return False
+        if self._leaving is not None:
+            self._process.kill()
+            return False  # what waits for it gets a new worker when this one is buried
+        job = self._get_active()
+        if job is None or job.state is not JobState.CANCELLING:
             return False
         return self._stop_worker(None)
 
@@ -256,9 +327,13 @@ class EngineClient:
 
     def _bury(self) -> bool:
         """The worker ended by itself: say so if a job was in progress."""
-        process, job = self._process, self._job
+        process = self._process
         if process is None:
             return False
+        if self._leaving is not None:
+            self._leaving.end(JobState.CANCELLED)
+            self._leaving, self._has_served = None, True
+        job = self._get_active()
         exit_code = process.exit_code or 0
         if job is None or job.is_over:
             self._retire()
@@ -286,9 +361,12 @@ class EngineClient:
         Args:
             error: why; None, or a job that is being cancelled, means CANCELLED.
         """
-        job = self._job
+        job = self._get_active()
         if job is not None and not job.is_over:
             self._fill_log(job)
+        if self._leaving is not None:
+            self._leaving.end(JobState.CANCELLED)
+            self._leaving = None
         self._retire()  # first, so that whoever sees the end finds a clean disk
         if job is None or job.is_over:
             return False

@@ -30,23 +30,35 @@ class JobState(enum.Enum):
     CANCELLED = "cancelled"
 
 
+class JobKind(enum.Enum):
+    """What a job does; the values are the messages that ask for it."""
+
+    RUN = protocol.RUN
+    FETCH = protocol.FETCH
+    CHECK = protocol.CHECK
+
+
 _FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 
 @dataclass(eq=False)
 class Job:
-    """One run or one download of a model, from the click to its last word.
+    """One run, one check of its input or one download of a model, to its last word.
 
     Args:
         id: unique; messages name it.
-        settings: what a run was asked for; None for a download.
-        model: of a download, a key of `contract.models.MODELS`; "" for a run.
+        settings: what a run or a check was asked for; None for a download.
+        model: of a download, a key of `contract.models.MODELS`; "" for others.
+        kind: run, check or download.
+        folder: cache of a download; "" is the usual one.
         state: where it stands.
         stage: label of the stage, for the user; "" before the first.
         fraction: of the whole job, 0..1; never falls.
         detail: what is counted in this stage.
         remaining_s: guess of the seconds left, or None.
         notes: sentences that the user should read.
+        found: the last preview: cameras, views, points, file; None before the first.
+        is_finishing: the user wants it to end and to keep what exists.
         summary: what the engine says about the result, with "folder"; None before the end.
         error: why it failed.
         log_tail: last lines of the log, masked; filled at the end.
@@ -57,12 +69,16 @@ class Job:
     id: str
     settings: RunSettings | None
     model: str = ""
+    kind: JobKind = JobKind.RUN
+    folder: str = ""
     state: JobState = JobState.STARTING
     stage: str = ""
     fraction: float = 0.0
     detail: str = ""
     remaining_s: float | None = None
     notes: list[str] = field(default_factory=list[str])
+    found: dict[str, Any] | None = None
+    is_finishing: bool = False
     summary: dict[str, Any] | None = None
     error: EngineError | None = None
     log_tail: list[str] = field(default_factory=list[str])
@@ -72,8 +88,16 @@ class Job:
     def encode_request(self) -> str:
         """Return the message that asks the worker for this job."""
         if self.settings is None:
-            return protocol.encode(protocol.FETCH, job=self.id, model=self.model)
-        return protocol.encode(protocol.RUN, job=self.id, settings=self.settings.to_json())
+            return protocol.encode(
+                protocol.FETCH, job=self.id, model=self.model, folder=self.folder
+            )
+        return protocol.encode(self.kind.value, job=self.id, settings=self.settings.to_json())
+
+    @property
+    def can_finish(self) -> bool:
+        """Whether there is something that could be kept if it ended now."""
+        is_running = self.state is JobState.RUNNING and not self.is_finishing
+        return is_running and self.kind is JobKind.RUN and self.found is not None
 
     @property
     def is_over(self) -> bool:
@@ -97,6 +121,8 @@ class Job:
             self._update_progress(message)
         elif kind == protocol.NOTE:
             self.notes.append(str(message.get("text", "")))
+        elif kind == protocol.PREVIEW:
+            self.found = {key: message.get(key) for key in ("cameras", "views", "points", "file")}
         elif kind == protocol.DONE:
             self._finish(message)
         elif kind == protocol.FAILED:

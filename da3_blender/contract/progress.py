@@ -8,12 +8,20 @@ Runs in the engine; Blender's side only shows the numbers.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+def _show_nothing(_found: dict[str, Any]) -> None:
+    """Nobody looks."""
+
+
+def _never() -> bool:
+    return False
 
 
 class Progress:
@@ -24,6 +32,8 @@ class Progress:
             seconds left or None).
         is_cancelled: asked at every report.
         note: called with a sentence that the user should read.
+        show: called with what has been found so far: cameras, views, points, file.
+        wants_end: asked at every report: the user wants to stop and keep what exists.
     """
 
     def __init__(
@@ -31,15 +41,40 @@ class Progress:
         listener: Callable[[str, float, str, float | None], None],
         is_cancelled: Callable[[], bool],
         note: Callable[[str], None],
+        show: Callable[[dict[str, Any]], None] = _show_nothing,
+        wants_end: Callable[[], bool] = _never,
     ) -> None:
         self._listener = listener
-        self.is_cancelled = is_cancelled
+        self._is_aborted = is_cancelled
+        self._wants_end = wants_end
+        self._is_end_accepted = False
         self.note = note
+        self.show = show
         self._weights: dict[str, float] = {"": 1.0}
         self._stage = ""
         self._fraction = 0.0
         self._began_s = time.monotonic()
         self._shown_s = 0.0
+
+    def is_cancelled(self) -> bool:
+        """Tell whether to stop: cancelled, or an end that nobody has accepted yet."""
+        return self._is_aborted() or (self._wants_end() and not self._is_end_accepted)
+
+    def accept_end(self) -> bool:
+        """Go on after a CancelledError where the user wants what exists to be kept.
+
+        Returns:
+            Whether that is so; `is_cancelled` is then false until the user really cancels.
+        """
+        if self._is_aborted() or not self._wants_end():
+            return False
+        self._is_end_accepted = True
+        return True
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether the rest of the way is only to keep what exists."""
+        return self._is_end_accepted
 
     def plan(self, stages: Sequence[tuple[str, float]]) -> None:
         """Set the stages still to come as (label, expected share of the time), in order.

@@ -4,9 +4,10 @@
 
 Runs in both processes.
 
-worker -> client: `ready` (first, once), then per job any number of `progress` and `note`,
-and exactly one of `done`, `failed`, `cancelled`.
-client -> worker: `run`, `fetch`, `cancel`, `quit`. EOF on the worker's stdin ends it at once.
+worker -> client: `ready` (first, once), then per job any number of `progress`, `note` and
+`preview`, and exactly one of `done`, `failed`, `cancelled`.
+client -> worker: `run`, `fetch`, `check`, `finish`, `cancel`, `quit`. EOF on the worker's stdin
+ends it at once.
 """
 
 from __future__ import annotations
@@ -14,18 +15,21 @@ from __future__ import annotations
 import json
 from typing import Any, Final, cast
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 VERSION: Final = "0.1.0"
 
 READY: Final = "ready"  # protocol, version, pid, python
 DEVICE: Final = "device"  # device: DeviceFacts; when idle after `ready` and after each job
 PROGRESS: Final = "progress"  # job, stage, fraction (whole job), detail, remaining_s or null
 NOTE: Final = "note"  # job, text: a fact that the user should read
+PREVIEW: Final = "preview"  # job, cameras, views, points, file: what is found so far, as .npz
 DONE: Final = "done"  # job, folder, summary: {views, cameras, points, ...} or {model, bytes}
 FAILED: Final = "failed"  # job, error: {code, message, hint}, log: last lines
 CANCELLED: Final = "cancelled"  # job
 RUN: Final = "run"  # job, settings
-FETCH: Final = "fetch"  # job, model: download its weights into the cache
+FETCH: Final = "fetch"  # job, model, folder: download its weights; "" is the usual cache
+CHECK: Final = "check"  # job, settings: look for photos that will not do; done has the findings
+FINISH: Final = "finish"  # job: stop here and keep what exists; done follows, or cancelled
 CANCEL: Final = "cancel"  # job
 QUIT: Final = "quit"
 

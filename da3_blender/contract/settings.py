@@ -98,6 +98,11 @@ class RunSettings:
             0 keeps all.
         max_points: upper bound for the cloud.
         seed: of everything random.
+        check_photos: look for blurred, doubled and foreign photos first, and say so in notes.
+        reuse: results folder whose cameras and depth are used again; "" begins from nothing.
+            Without `only_views` no network runs: the cloud is made again from the depth maps.
+        only_views: names of views of `reuse` for which the network runs again; the rest stays.
+        renew_cameras: also place the cameras of `only_views` again.
     """
 
     inputs: tuple[str, ...]
@@ -131,6 +136,10 @@ class RunSettings:
     edge_step: float = 0.05
     max_points: int = 1_000_000
     seed: int = 0
+    check_photos: bool = True
+    reuse: str = ""
+    only_views: tuple[str, ...] = ()
+    renew_cameras: bool = False
 
     def problems(self) -> list[str]:
         """Return one sentence per choice that cannot work; an empty list means go."""
@@ -139,6 +148,8 @@ class RunSettings:
             found.append("No input: choose a folder of photos, photo files or a video.")
         if not self.output:
             found.append("No output: choose a folder for the result.")
+        if self.only_views and not self.reuse:
+            found.append("Single views can only be run again in a result that exists.")
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
@@ -179,7 +190,8 @@ class RunSettings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values for a message or a manifest."""
-        return asdict(self) | {"inputs": list(self.inputs)}
+        lists = {"inputs": list(self.inputs), "only_views": list(self.only_views)}
+        return asdict(self) | lists
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunSettings:
@@ -198,6 +210,7 @@ class RunSettings:
             )
         try:
             values: dict[str, Any] = {**data, "inputs": tuple(str(p) for p in data["inputs"])}
+            values["only_views"] = tuple(str(name) for name in data.get("only_views", ()))
             settings = cls(**values)
             settings.problems()  # compares numbers, so a wrong type shows here
         except (KeyError, TypeError) as error:

@@ -7,5 +7,6 @@ Runs in the engine.
 
 from .opening import open_source
 from .saving import save_photo
+from .single_picture import read_picture
 
-__all__ = ["open_source", "save_photo"]
+__all__ = ["open_source", "read_picture", "save_photo"]

@@ -60,6 +60,22 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
     return Choice(use_colmap=True, checkpoint=None)
 
 
+def choose_checkpoint(settings: RunSettings, progress: Progress) -> Path:
+    """Find the weights for views of a result that exists; COLMAP cannot help there.
+
+    Raises:
+        EngineError: CHECKPOINT_MISSING.
+    """
+    checkpoint = _find_checkpoint(settings, progress)
+    if checkpoint is None:
+        raise EngineError(
+            ErrorCode.CHECKPOINT_MISSING,
+            f"The weights of {settings.model} are not on this machine.",
+            "Download the model, or choose another one.",
+        )
+    return checkpoint
+
+
 def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     if not settings.checkpoint and importlib.util.find_spec("torch") is None:
         return None  # an engine without networks still runs COLMAP
@@ -83,12 +99,13 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     return fetch_checkpoint(entry.id, progress)
 
 
-def fetch_checkpoint(model_id: str, progress: Progress) -> Path:
+def fetch_checkpoint(model_id: str, progress: Progress, folder: Path | None = None) -> Path:
     """Download a model's weights as a stage of a job, or find them in the cache.
 
     Args:
         model_id: one of `contract.models.MODELS`.
         progress: has STAGE_DOWNLOAD in its plan.
+        folder: used as the cache; None is the usual one.
 
     Raises:
         EngineError: no route, no access, no space, damaged.
@@ -102,4 +119,4 @@ def fetch_checkpoint(model_id: str, progress: Progress) -> Path:
 
     title = get_model(model_id).title
     progress.begin(STAGE_DOWNLOAD, title)
-    return download_checkpoint(model_id, tell, progress.is_cancelled)
+    return download_checkpoint(model_id, tell, progress.is_cancelled, folder)

@@ -17,18 +17,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..contract.errors import CancelledError
 from ..contract.names import LOG_FILE
 from ..contract.protocol import VERSION
-from ..contract.result_folder import ResultWriter, translate_disk_errors
+from ..contract.result_folder import ResultWriter, load_result, translate_disk_errors
+from ..contract.views import SourceKind
 from ..media import open_source
+from ..media.doubtful_photos import describe_findings, find_doubtful_photos
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
-from .choice import STAGE_DOWNLOAD, Choice, choose_solver, fetch_checkpoint
+from .choice import (
+    STAGE_DOWNLOAD,
+    Choice,
+    choose_checkpoint,
+    choose_solver,
+    fetch_checkpoint,
+)
 from .dense import NetworkKeeper, predict_dense
+from .doubt import find_doubt
 from .forecast import SPEED, find_speed, measure_speed, say_forecast
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
 from .points import thin_cloud
+from .preview import remove_preview, show_preview
+from .rerun import rerun_views
+from .reuse import Earlier, carry_files, describe_result, rebuild_cloud
 from .world import orient_world
 
 if TYPE_CHECKING:
@@ -38,10 +51,14 @@ if TYPE_CHECKING:
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
+    from ..media.doubtful_photos import Finding
+    from ..solve import SparseSolution
 
 STAGE_READ: Final = "Reading the input"
+STAGE_CHECK: Final = "Looking at the photos"
 STAGE_PHOTOS: Final = "Preparing photos"
 STAGE_NETWORK: Final = "Estimating depth"
+STAGE_CLOUD: Final = "Making points"
 STAGE_WRITE: Final = "Writing the result"
 
 _log = logging.getLogger(__name__)
@@ -61,12 +78,13 @@ class Pipeline:
         if writer is not None:
             writer.discard()
 
-    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+    def fetch(self, model_id: str, progress: Progress, folder: str = "") -> dict[str, Any]:
         """Download the weights of a model, with the permission of the user.
 
         Args:
             model_id: one of `contract.models.MODELS`.
             progress: is told of the bytes and asked about cancelling.
+            folder: used as the cache; "" is the usual one.
 
         Returns:
             A summary for people: folder (that of the file), model, bytes.
@@ -76,8 +94,37 @@ class Pipeline:
             CancelledError: by the user's wish; what has arrived is kept for the next time.
         """
         progress.plan([(STAGE_DOWNLOAD, 1.0)])
-        path = fetch_checkpoint(model_id, progress)
+        path = fetch_checkpoint(model_id, progress, Path(folder) if folder else None)
         return {"folder": str(path.parent), "model": model_id, "bytes": path.stat().st_size}
+
+    def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Look at the input without running anything.
+
+        Args:
+            settings: of the run to come; the input and its frames are read.
+            progress: is told of every photo and asked about cancelling.
+
+        Returns:
+            folder (""), kind, views (their number), width and height of the first one, findings
+            (name, kind and text each) and skipped (sentences). A video is not decoded.
+
+        Raises:
+            EngineError: there is no input that could be used.
+            CancelledError: by the user's wish.
+        """
+        progress.plan([(STAGE_CHECK, 1.0)])
+        progress.begin(STAGE_CHECK)
+        source = open_source(settings)
+        first = source.views[0]
+        return {
+            "folder": "",
+            "kind": source.kind.value,
+            "views": len(source.views),
+            "width": first.width,
+            "height": first.height,
+            "findings": [finding.to_json() for finding in _look_at_photos(source, progress)],
+            "skipped": list(source.skipped),
+        }
 
     def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         """Do one run.
@@ -97,40 +144,50 @@ class Pipeline:
         settings.check()
         progress.plan([(STAGE_READ, 1.0), (STAGE_DOWNLOAD, 1.0)])
         progress.begin(STAGE_READ)
+        if settings.reuse:
+            return self._run_again(settings, progress, began_s)
         source = open_source(settings)
+        with self._write_result(settings, progress) as (writer, notes):
+            with _log_to(writer.work / LOG_FILE):
+                _log.info("version %s, settings %s", VERSION, settings.to_json())
+                for sentence in source.skipped:
+                    progress.note(sentence)
+                outcome, doubt = self._reconstruct(settings, source, writer, progress)
+                progress.begin(STAGE_WRITE)
+                seconds = time.monotonic() - began_s
+                _log.info("done in %.1f s", seconds)
+            _write(outcome, writer)
+            manifest = _make_manifest(outcome, settings, source, notes, seconds)
+            for view, why in zip(manifest["views"], doubt, strict=True):
+                view["doubt"] = why
+            manifest["is_partial"] = progress.is_ending
+            writer.finish(manifest)
+        return {
+            **_summarise(outcome, doubt, seconds, notes),
+            "folder": str(writer.folder),
+            "name": name_input(settings),
+            "views": len(source.views),
+            "lost": len(source.views) - len(outcome.indices),
+            "is_partial": progress.is_ending,
+        }
+
+    @contextmanager
+    def _write_result(
+        self, settings: RunSettings, progress: Progress
+    ) -> Iterator[tuple[ResultWriter, list[str]]]:
+        """Give the writer of a result and its notes; nothing is left if the body fails."""
         writer = ResultWriter(Path(settings.output))
         self._writer = writer
         notes: list[str] = []
         tell, progress.note = progress.note, lambda text: (notes.append(text), tell(text))[1]
         try:
-            with _log_to(writer.work / LOG_FILE):
-                _log.info("version %s, settings %s", VERSION, settings.to_json())
-                for sentence in source.skipped:
-                    progress.note(sentence)
-                outcome = self._reconstruct(settings, source, writer, progress)
-                progress.begin(STAGE_WRITE)
-                seconds = time.monotonic() - began_s
-                _log.info("done in %.1f s", seconds)
-            _write(outcome, writer)
-            writer.finish(_make_manifest(outcome, settings, source, notes, seconds))
+            yield writer, notes
         except BaseException:
             writer.discard()
             raise
         finally:
             self._writer = None
             progress.note = tell
-        return {
-            "folder": str(writer.folder),
-            "name": name_input(settings),
-            "views": len(source.views),
-            "cameras": len(outcome.indices),
-            "lost": len(source.views) - len(outcome.indices),
-            "points": len(outcome.cloud.positions),
-            "solver": outcome.solver,
-            "seconds": round(seconds, 1),
-            "notes": notes,
-            SPEED: None if outcome.speed is None else outcome.speed.to_json(),
-        }
 
     def _reconstruct(
         self,
@@ -138,42 +195,154 @@ class Pipeline:
         source: PhotoSource,
         writer: ResultWriter,
         progress: Progress,
-    ) -> Outcome:
+    ) -> tuple[Outcome, list[str]]:
+        """Return what was found, and for each camera why it is doubtful."""
         choice = choose_solver(settings, progress)
-        progress.plan(_plan_stages(choice))
-        outcome = None
+        checks = settings.check_photos and source.kind is SourceKind.PHOTOS
+        progress.plan(_plan_stages(choice, checks=checks))
+        if checks:
+            progress.begin(STAGE_CHECK)
+            for sentence in describe_findings(_look_at_photos(source, progress)):
+                progress.note(sentence)
+        sparse = None
         if choice.use_colmap:
-            with translate_disk_errors(writer.folder):
-                work = writer.work / "colmap"
-                work.mkdir()
-            sparse = solve_cameras(source, work, settings, progress)
-            outcome = outcome_from_sparse(sparse)
-            _keep_only_model(work)
-        progress.begin(STAGE_PHOTOS if choice.checkpoint is None else STAGE_NETWORK)
-        indices = outcome.indices if outcome else list(range(len(source.views)))
-        lenses = outcome.lens_per_camera() if outcome else [None] * len(indices)
-        photos = PinholePhotos(source, indices, lenses, writer.work)
-        if choice.checkpoint is not None:
-            network = self._networks.get(choice.checkpoint, settings, progress)
-            began_s = time.monotonic()
-            device = network.describe_device()
-            wanted = (device.name, settings.model, network.precision)
-            speed = find_speed(self._speeds, writer.folder, wanted)
-            say_forecast(network, [source.views[i] for i in indices], settings, speed, progress)
-            outcome = predict_dense(network, photos, source, settings, progress, outcome)
-            seconds = time.monotonic() - began_s
-            speed = measure_speed(network, device, settings, len(indices), seconds)
-            if speed is not None:
-                self._speeds.append(speed)
-                outcome = outcome.replace(speed=speed)
-        else:
+            sparse = self._solve(settings, source, writer, progress)
+        checkpoint = None if progress.is_ending else choice.checkpoint
+        outcome = None
+        if checkpoint is not None:
+            outcome = self._predict(checkpoint, sparse, (settings, source, writer, progress))
+        if outcome is None:
+            progress.begin(STAGE_PHOTOS)
+            photos = _make_photos(source, sparse, writer)
             photos.save_copies(progress)
-        outcome = outcome.replace(photos=photos.files, solver=choice.title)
+            outcome = sparse.replace(photos=photos.files, solver="COLMAP")
+        else:
+            outcome = outcome.replace(solver=choice.title)
+        if progress.is_ending:
+            progress.note("The run was ended early; what was found by then is kept.")
         world = orient_world(
             outcome.w2c, outcome.cloud.positions, settings.world_up, is_metric=outcome.is_metric
         )
         outcome = outcome.moved(world)
-        return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points))
+        doubt = find_doubt(outcome, None if sparse is None else sparse.observations)
+        return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points)), doubt
+
+    def _solve(
+        self,
+        settings: RunSettings,
+        source: PhotoSource,
+        writer: ResultWriter,
+        progress: Progress,
+    ) -> Outcome:
+        """Let COLMAP find the cameras; show them as they come."""
+
+        def show(found: SparseSolution) -> None:
+            total = len(source.views)
+            show_preview(
+                outcome_from_sparse(found), total, writer.work, settings.world_up, progress
+            )
+
+        with translate_disk_errors(writer.folder):
+            work = writer.work / "colmap"
+            work.mkdir()
+        sparse = outcome_from_sparse(solve_cameras(source, work, settings, progress, show))
+        _keep_only_model(work)
+        return sparse
+
+    def _predict(
+        self,
+        checkpoint: Path,
+        sparse: Outcome | None,
+        run: tuple[RunSettings, PhotoSource, ResultWriter, Progress],
+    ) -> Outcome | None:
+        """Run the network; None where the user wants to keep the cameras of COLMAP instead."""
+        settings, source, writer, progress = run
+        progress.begin(STAGE_NETWORK)
+        photos = _make_photos(source, sparse, writer)
+        views = [source.views[index] for index in photos.indices]
+        try:
+            network = self._networks.get(checkpoint, settings, progress)
+            device = network.describe_device()
+            wanted = (device.name, settings.model, network.precision)
+            earlier = find_speed(self._speeds, writer.folder, wanted)
+            say_forecast(network, views, settings, earlier, progress)
+            began_s = time.monotonic()
+            outcome = predict_dense(network, photos, source, settings, progress, sparse)
+        except CancelledError:
+            if sparse is None or not progress.accept_end():
+                raise
+            return None
+        seconds = time.monotonic() - began_s
+        speed = measure_speed(network, device, settings, len(views), seconds)
+        if speed is not None:
+            self._speeds.append(speed)
+        return outcome.replace(photos=photos.files, speed=speed)
+
+    def _run_again(
+        self, settings: RunSettings, progress: Progress, began_s: float
+    ) -> dict[str, Any]:
+        """Use a result again: new views, or only a new cloud; see `pipeline.reuse`."""
+        earlier = Earlier(load_result(Path(settings.reuse)))
+        outcome = earlier.load_outcome()
+        with self._write_result(settings, progress) as (writer, notes):
+            with _log_to(writer.work / LOG_FILE):
+                _log.info("version %s, again %s", VERSION, settings.to_json())
+                checkpoint = None
+                if settings.only_views:
+                    checkpoint = choose_checkpoint(settings, progress)
+                stages = [(STAGE_NETWORK, 1.0)] if checkpoint is not None else []
+                progress.plan([*stages, (STAGE_CLOUD, 0.3), (STAGE_WRITE, 0.05)])
+                if checkpoint is not None:
+                    progress.begin(STAGE_NETWORK)
+                    network = self._networks.get(checkpoint, settings, progress)
+                    outcome = rerun_views(network, earlier, outcome, settings, progress)
+                progress.begin(STAGE_CLOUD)
+                outcome = rebuild_cloud(earlier, outcome, settings, progress)
+                progress.begin(STAGE_WRITE)
+            carry_files(earlier.result, writer.work)
+            _write(outcome, writer)
+            doubt = find_doubt(outcome, None)
+            writer.finish(describe_result(earlier, outcome, settings, doubt, notes))
+        seconds = time.monotonic() - began_s
+        return {
+            **_summarise(outcome, doubt, seconds, notes),
+            "folder": str(writer.folder),
+            "name": str(earlier.result.manifest.get("name") or writer.folder.name),
+            "views": len(outcome.indices),
+            "lost": 0,
+            "again": list(settings.only_views),
+        }
+
+
+def _look_at_photos(source: PhotoSource, progress: Progress) -> list[Finding]:
+    if source.kind is SourceKind.VIDEO:
+        return []
+    return find_doubtful_photos(
+        source, lambda done, count: progress.report(done / count, f"{done} of {count} photos")
+    )
+
+
+def _make_photos(
+    source: PhotoSource, sparse: Outcome | None, writer: ResultWriter
+) -> PinholePhotos:
+    indices = sparse.indices if sparse else list(range(len(source.views)))
+    lenses = sparse.lens_per_camera() if sparse else [None] * len(indices)
+    return PinholePhotos(source, indices, lenses, writer.work)
+
+
+def _summarise(
+    outcome: Outcome, doubt: list[str], seconds: float, notes: list[str]
+) -> dict[str, Any]:
+    return {
+        "cameras": len(outcome.indices),
+        "points": len(outcome.cloud.positions),
+        "solver": outcome.solver,
+        "is_metric": outcome.is_metric,
+        "doubtful": sum(map(bool, doubt)),
+        "seconds": round(seconds, 1),
+        "notes": notes,
+        SPEED: None if outcome.speed is None else outcome.speed.to_json(),
+    }
 
 
 def name_input(settings: RunSettings) -> str:
@@ -184,9 +353,11 @@ def name_input(settings: RunSettings) -> str:
     return path.stem if path.suffix and path.is_file() else path.name
 
 
-def _plan_stages(choice: Choice) -> list[tuple[str, float]]:
+def _plan_stages(choice: Choice, *, checks: bool) -> list[tuple[str, float]]:
     """Return the stages with their shares of the time, COLMAP's together being 1."""
     stages = [(STAGE_READ, 0.02)]
+    if checks:
+        stages.append((STAGE_CHECK, 0.05))
     if choice.use_colmap:
         stages += COLMAP_STAGES
     stages.append((STAGE_PHOTOS, 0.1) if choice.checkpoint is None else (STAGE_NETWORK, 1.0))
@@ -203,6 +374,7 @@ def _keep_only_model(work: Path) -> None:
 
 
 def _write(outcome: Outcome, writer: ResultWriter) -> None:
+    remove_preview(writer.work)
     writer.save_array("w2c", np.asarray(outcome.w2c, np.float64))
     writer.save_array("K", np.asarray(outcome.K, np.float64))
     writer.save_array("points", outcome.cloud.positions.astype(np.float32))

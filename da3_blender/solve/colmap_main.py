@@ -82,6 +82,7 @@ def _map(command: dict[str, Any], answers: TextIO) -> None:
         folder,
         options,
         lambda done: answers.write(encode("progress", done=done, total=total)),
+        lambda done, found: answers.write(encode("snapshot", placed=done, lenses=found)),
     )
     placed = model.num_reg_images() if model else 0
     is_better = model is not None and placed > options["more_than"]

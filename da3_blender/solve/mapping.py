@@ -7,7 +7,7 @@ Runs in COLMAP's child process of the engine.
 
 from __future__ import annotations
 
-import shutil
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import pycolmap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -22,50 +23,73 @@ if TYPE_CHECKING:
 
 # Below this many views most tracks have length two, and COLMAP must not leave them out.
 _FEW_VIEWS: Final = 4
+# Between two snapshots: this long, and this many times as long as the last one took.
+_SNAPSHOT_PAUSE_S: Final = 1.0
+_SNAPSHOT_PAUSES: Final = 20
 
 
 def map_cameras(
-    folder: WorkFolder, options: dict[str, Any], tell: Callable[[int], object]
+    folder: WorkFolder,
+    options: dict[str, Any],
+    tell: Callable[[int], object],
+    tell_snapshot: Callable[[int, list[dict[str, Any]]], object],
 ) -> pycolmap.Reconstruction | None:
     """Place cameras one after another.
 
     Args:
-        folder: holds the database with matches.
+        folder: holds the database with matches; gets snapshots.
         options: `seed`, `views` (how many there are), and `is_relaxed` to accept a weaker
             first pair.
         tell: called with the number of cameras placed so far.
+        tell_snapshot: called now and then, when the model as it is has been written, with the
+            number of its cameras and its lenses, see `save_model`.
 
     Returns:
         The largest model, or None.
     """
-    placed = 0
-
-    def begin() -> None:
-        nonlocal placed
-        placed = 2
-        tell(placed)
+    pycolmap.set_random_seed(options["seed"])
+    models = pycolmap.ReconstructionManager()
+    snapshots = _Snapshots(folder, tell_snapshot)
 
     def advance() -> None:
-        nonlocal placed
-        placed += 1
-        tell(placed)
+        model = models.get(models.size() - 1)
+        tell(model.num_reg_images())
+        snapshots.offer(model)
 
-    shutil.rmtree(folder.models, ignore_errors=True)
-    folder.models.mkdir()
-    pycolmap.set_random_seed(options["seed"])
-    models = pycolmap.incremental_mapping(
-        folder.database,
-        folder.path,  # where picture files would be; none is read
-        folder.models,
-        options=_build_options(options),
-        initial_image_pair_callback=begin,
-        next_image_callback=advance,
-    )
+    events = pycolmap.IncrementalPipelineCallback
+    with pycolmap.Database.open(folder.database) as database:
+        pipeline = pycolmap.IncrementalPipeline(_build_options(options), database, models)
+        pipeline.add_callback(int(events.INITIAL_IMAGE_PAIR_REG_CALLBACK), advance)
+        pipeline.add_callback(int(events.NEXT_IMAGE_REG_CALLBACK), advance)
+        pipeline.run()
     return max(
-        models.values(),
+        (models.get(index) for index in range(models.size())),
         key=lambda model: (model.num_reg_images(), model.num_points3D()),
         default=None,
     )
+
+
+class _Snapshots:
+    """Writes the model in progress so rarely that it hardly costs time."""
+
+    def __init__(
+        self, folder: WorkFolder, tell: Callable[[int, list[dict[str, Any]]], object]
+    ) -> None:
+        self._folder = folder
+        self._tell = tell
+        self._most = 0
+        self._next_s = 0.0
+
+    def offer(self, model: pycolmap.Reconstruction) -> None:
+        """Write a model that has more cameras than the last one, if it is time."""
+        began_s, placed = time.monotonic(), model.num_reg_images()
+        if began_s < self._next_s or placed <= self._most or not model.num_points3D():
+            return
+        lenses = _write_arrays(self._folder, model, self._folder.snapshot)
+        self._most = placed
+        self._tell(placed, lenses)
+        now_s = time.monotonic()
+        self._next_s = now_s + max(_SNAPSHOT_PAUSE_S, _SNAPSHOT_PAUSES * (now_s - began_s))
 
 
 def _build_options(choices: dict[str, Any]) -> pycolmap.IncrementalPipelineOptions:
@@ -98,14 +122,28 @@ def save_model(folder: WorkFolder, model: pycolmap.Reconstruction) -> list[dict[
     Returns:
         Dictionaries for `Lens.from_json`, with the `group` that each belongs to.
     """
-    arrays = _collect(model)
-    arrays["colours"] = _average_colours(folder, arrays)
-    for number, colour in zip(sorted(model.points3D), arrays["colours"], strict=True):
+    lenses = _write_arrays(folder, model, folder.solution)
+    with np.load(folder.solution) as arrays:
+        colours = arrays["colours"]
+    for number, colour in zip(sorted(model.points3D), colours, strict=True):
         model.points3D[number].color = colour
     folder.sparse.mkdir(exist_ok=True)
     model.write_binary(folder.sparse)
-    np.savez(folder.solution, **arrays)
-    return [_describe_lens(model.cameras[number]) for number in sorted(model.cameras)]
+    return lenses
+
+
+def _write_arrays(
+    folder: WorkFolder, model: pycolmap.Reconstruction, path: Path
+) -> list[dict[str, Any]]:
+    """Write a model as arrays, by rename; return its lenses."""
+    arrays = _collect(model)
+    arrays["colours"] = _average_colours(folder, arrays)
+    part = path.with_name(f"part_{path.name}")
+    np.savez(part, **arrays)
+    part.replace(path)
+    used = set(arrays["group"].tolist())
+    numbers = [number for number in sorted(model.cameras) if number - 1 in used]
+    return [_describe_lens(model.cameras[number]) for number in numbers]
 
 
 def _average_colours(folder: WorkFolder, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:

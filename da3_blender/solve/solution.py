@@ -16,10 +16,9 @@ from .lens import Lens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from .work_folder import WorkFolder
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,15 @@ class SparseSolution:
     observation_px: NDArray[np.float64]
 
 
-def load_solution(
-    folder: WorkFolder, lenses: Sequence[dict[str, Any]], count: int
-) -> SparseSolution:
+def load_solution(path: Path, lenses: Sequence[dict[str, Any]], count: int) -> SparseSolution:
     """Read the arrays that COLMAP's process left in the work folder.
 
     Args:
-        folder: holds them.
+        path: the file with them.
         lenses: dictionaries of the answer `mapped`.
         count: N, views of the source.
     """
-    with np.load(folder.solution) as file:
+    with np.load(path) as file:
         arrays = dict(file)
     view = arrays["view"]
     used = [lens for lens in lenses if lens["group"] in arrays["group"]]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from ..contract.errors import CancelledError
 from ..contract.result_folder import translate_disk_errors
 from ..contract.views import SourceKind
 from .colmap_process import ColmapProcesses
@@ -31,6 +32,7 @@ from .solution import load_solution
 from .work_folder import WorkFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..contract.progress import Progress
@@ -59,11 +61,16 @@ _log = logging.getLogger(__name__)
 
 
 def solve_cameras(
-    source: PhotoSource, work_folder: Path, settings: RunSettings, progress: Progress
+    source: PhotoSource,
+    work_folder: Path,
+    settings: RunSettings,
+    progress: Progress,
+    on_found: Callable[[SparseSolution], object] = lambda _solution: None,
 ) -> SparseSolution:
     """Find the cameras, lenses and sparse points of all views that fit together.
 
-    Enters the stages of STAGES, in order. Says in notes when views are lost.
+    Enters the stages of STAGES, in order. Says in notes when views are lost. Where the user
+    wants what exists to be kept, the cameras that are placed by then are the answer.
 
     Args:
         source: of at least two photos.
@@ -73,6 +80,7 @@ def solve_cameras(
             `max_photo_side` and `seed` are read.
         progress: gets stages and notes; its cancel flag is seen within about 0.2 s, except
             while the source decodes a photo.
+        on_found: called with unfinished solutions while cameras are placed, and the last one.
 
     Raises:
         CancelledError: the user cancelled.
@@ -100,7 +108,10 @@ def solve_cameras(
         )
         matched = _follow_matching(processes, folder, progress)
         _log.info("matches: %s", matched)
-        solution = _place_cameras(source, folder, settings, processes, progress)
+        progress.begin(_CAMERAS)
+        solution = _place_cameras(
+            source, folder, settings, _Mapper(processes, progress, on_found, len(views))
+        )
     if solution is None:
         raise explain_no_model(matched, len(views))
     check_parallax(solution, matched, has_prior=all(group.has_prior for group in groups))
@@ -108,6 +119,7 @@ def solve_cameras(
     lost = describe_lost_views(solution, [view.name for view in views])
     if lost:
         progress.note(lost)
+    on_found(solution)
     return solution
 
 
@@ -181,18 +193,6 @@ def _is_sequential(source: PhotoSource, settings: RunSettings, progress: Progres
     return True
 
 
-def _follow(
-    processes: ColmapProcesses, progress: Progress, last_kind: str, detail: str
-) -> dict[str, Any]:
-    """Report the progress of process 0 until its last answer, and return that."""
-    while True:
-        answer = processes.receive()
-        if answer.kind == last_kind:
-            return answer.content
-        done, total = answer.content["done"], answer.content["total"]
-        progress.report(min(done / max(total, 1), 1.0), detail.format(done=done, total=total))
-
-
 def _follow_matching(
     processes: ColmapProcesses, folder: WorkFolder, progress: Progress
 ) -> dict[str, Any]:
@@ -211,20 +211,59 @@ def _follow_matching(
         total = answer.content["total"]
 
 
+class _Mapper:
+    """Follows COLMAP's mapper in process 0 and keeps its last unfinished model."""
+
+    def __init__(
+        self,
+        processes: ColmapProcesses,
+        progress: Progress,
+        on_found: Callable[[SparseSolution], object],
+        count: int,
+    ) -> None:
+        self.processes = processes
+        self._progress = progress
+        self._on_found = on_found
+        self._count = count
+        self._unfinished: SparseSolution | None = None
+
+    def follow(self, folder: WorkFolder) -> dict[str, Any] | SparseSolution:
+        """Report until the last answer, and return that.
+
+        Returns:
+            The answer, or the unfinished solution where the user wants to keep it.
+
+        Raises:
+            CancelledError: the user cancelled, or there is nothing to keep yet.
+        """
+        while True:
+            try:
+                answer = self.processes.receive()
+                if answer.kind == "progress":
+                    done, total = answer.content["done"], answer.content["total"]
+                    fraction = min(done / max(total, 1), 1.0)
+                    self._progress.report(fraction, f"{done} of {total} cameras")
+            except CancelledError:
+                if self._unfinished is None or not self._progress.accept_end():
+                    raise
+                return self._unfinished
+            if answer.kind == "mapped":
+                return answer.content
+            if answer.kind == "snapshot":
+                lenses = answer.content["lenses"]
+                self._unfinished = load_solution(folder.snapshot, lenses, self._count)
+                self._on_found(self._unfinished)
+
+
 def _place_cameras(
-    source: PhotoSource,
-    folder: WorkFolder,
-    settings: RunSettings,
-    processes: ColmapProcesses,
-    progress: Progress,
+    source: PhotoSource, folder: WorkFolder, settings: RunSettings, mapper: _Mapper
 ) -> SparseSolution | None:
     """Run the mapper, a second time with weaker demands where the first lost many views."""
-    progress.begin(_CAMERAS)
     views = source.views
     solution = None
     placed = 0
     for is_relaxed in (False, True):
-        processes.send(
+        mapper.processes.send(
             0,
             "map",
             options={
@@ -234,11 +273,13 @@ def _place_cameras(
                 "more_than": placed,
             },
         )
-        mapped = _follow(processes, progress, "mapped", "{done} of {total} cameras")
+        mapped = mapper.follow(folder)
+        if not isinstance(mapped, dict):
+            return mapped
         _log.info("mapper, relaxed %s: %d cameras", is_relaxed, mapped["placed"])
         if mapped["lenses"]:
             placed = mapped["placed"]
-            solution = load_solution(folder, mapped["lenses"], len(views))
+            solution = load_solution(folder.solution, mapped["lenses"], len(views))
         if placed * 2 >= len(views):
             break
     return solution

@@ -30,11 +30,6 @@ class WorkFolder:
         return self.path / "database.db"
 
     @property
-    def models(self) -> Path:
-        """Everything the mapper wrote, also models that were not taken."""
-        return self.path / "models"
-
-    @property
     def sparse(self) -> Path:
         """The model that was taken, in COLMAP's binary format."""
         return self.path / "sparse"
@@ -43,6 +38,11 @@ class WorkFolder:
     def solution(self) -> Path:
         """The same model as arrays."""
         return self.path / "solution.npz"
+
+    @property
+    def snapshot(self) -> Path:
+        """A model that is not finished yet, as arrays."""
+        return self.path / "snapshot.npz"
 
     def pixels(self, view: int) -> Path:
         """The reduced photo of a view, for as long as its features are searched."""

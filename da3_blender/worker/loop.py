@@ -61,8 +61,19 @@ class Pipeline(Protocol):
         """
         ...
 
-    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+    def fetch(self, model_id: str, progress: Progress, folder: str = "") -> dict[str, Any]:
         """Download the weights of a model and return a summary; plain JSON values.
+
+        A folder is used as the cache; "" means the usual one.
+
+        Raises:
+            CancelledError: `progress` said that the user cancelled.
+            EngineError: anything that the user can mend.
+        """
+        ...
+
+    def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Look at the input without running anything; plain JSON values.
 
         Raises:
             CancelledError: `progress` said that the user cancelled.
@@ -73,12 +84,18 @@ class Pipeline(Protocol):
 
 @dataclass(eq=False)
 class _ActiveJob:
-    """The job that was accepted and has not had its last word: a run, or a model to fetch."""
+    """The job that was accepted and has not had its last word.
+
+    A run, a check of its input, or a model to fetch.
+    """
 
     id: str
+    kind: str
     settings: RunSettings | None
     model_id: str = ""
+    folder: str = ""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    finishing: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker:
@@ -172,13 +189,18 @@ class Worker:
             logger.info("Note: %s", text)
             self._channel.send(protocol.NOTE, job=job.id, text=text)
 
+        def show(found: dict[str, Any]) -> None:
+            self._channel.send(protocol.PREVIEW, job=job.id, **found)
+
         if self._pipeline is None:
             self._pipeline = self._pipeline_factory()
         if job.cancelled.is_set():
             raise CancelledError
-        progress = Progress(listen, job.cancelled.is_set, note)
+        progress = Progress(listen, job.cancelled.is_set, note, show, job.finishing.is_set)
         if job.settings is None:
-            return self._pipeline.fetch(job.model_id, progress)
+            return self._pipeline.fetch(job.model_id, progress, job.folder)
+        if job.kind == protocol.CHECK:
+            return self._pipeline.check(job.settings, progress)
         return self._pipeline.run(job.settings, progress)
 
     def _fail(self, job: _ActiveJob, error: BaseException) -> None:
@@ -234,10 +256,12 @@ class Worker:
             logger.warning("Ignored a line that is no message: %s", error)
             return
         kind = message["type"]
-        if kind in (protocol.RUN, protocol.FETCH):
+        if kind in (protocol.RUN, protocol.FETCH, protocol.CHECK):
             self._accept(str(message.get("job", "")), message)
         elif kind == protocol.CANCEL:
             self._cancel(str(message.get("job", "")))
+        elif kind == protocol.FINISH:
+            self._finish(str(message.get("job", "")))
         elif kind == protocol.QUIT:
             self._end()
         else:
@@ -282,6 +306,12 @@ class Worker:
         timer.daemon = True
         timer.start()
 
+    def _finish(self, job_id: str) -> None:
+        with self._lock:
+            job = self._job
+        if job is not None and job.id == job_id:
+            job.finishing.set()
+
     # Timer thread
 
     def _force_cancel(self, job: _ActiveJob) -> None:
@@ -297,17 +327,19 @@ class Worker:
 
 
 def _make_job(job_id: str, message: dict[str, Any]) -> _ActiveJob:
-    """Read a `run` or a `fetch`.
+    """Read a `run`, a `check` or a `fetch`.
 
     Raises:
         EngineError: SETTINGS_INVALID.
     """
-    if message["type"] == protocol.FETCH:
-        return _ActiveJob(job_id, None, get_model(str(message.get("model", ""))).id)
+    kind = message["type"]
+    if kind == protocol.FETCH:
+        model_id = get_model(str(message.get("model", ""))).id
+        return _ActiveJob(job_id, kind, None, model_id, str(message.get("folder", "")))
     values = message.get("settings")
     settings = RunSettings.from_json(values if isinstance(values, dict) else {})
     settings.check()
-    return _ActiveJob(job_id, settings)
+    return _ActiveJob(job_id, kind, settings)
 
 
 def serve(

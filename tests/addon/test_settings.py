@@ -13,6 +13,7 @@ from da3_blender.contract import settings as contract  # noqa: E402 - bpy first
 # Where a field of RunSettings comes from, if not from a property of the same name.
 ELSEWHERE = {"inputs", "output", "may_download", "device", "precision", "seed"}
 ELSEWHERE |= {"compile_network"}
+ELSEWHERE |= {"check_photos", "reuse", "only_views", "renew_cameras"}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from da3_blender.contract.errors import EngineError, ErrorCode
+from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
 from da3_blender.contract.models import get_model
 from da3_blender.worker.loop import serve
 
@@ -45,7 +45,20 @@ class FakePipeline:
         result = getattr(self, settings.inputs[0])(settings, progress)
         return {"folder": settings.output, "runs": self.runs, "pid": os.getpid()} | (result or {})
 
-    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+    def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Find one photo; "slow" and "deaf" inputs take their time, "deaf" ones hear nothing."""
+        progress.plan([("Looking", 1.0)])
+        progress.begin("Looking")
+        while settings.inputs[0] in ("slow", "deaf"):
+            time.sleep(0.02)
+            if settings.inputs[0] == "slow":
+                progress.report(0.5, "1 of 2 photos")
+        if settings.inputs[0] == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        finding = {"name": settings.inputs[0], "kind": "blurred", "text": "looks blurred"}
+        return {"folder": "", "views": 2, "findings": [finding], "pid": os.getpid()}
+
+    def fetch(self, model_id: str, progress: Progress, folder: str = "") -> dict[str, Any]:
         """Behave as the model says: large ones are slow, deprecated ones fail."""
         progress.plan([("Downloading the model", 1.0)])
         progress.begin("Downloading the model", model_id)
@@ -56,7 +69,7 @@ class FakePipeline:
             time.sleep(0.02)
         if model_id == "da3-large":
             os.kill(os.getpid(), signal.SIGKILL)
-        return {"folder": "/models", "model": model_id, "bytes": 7, "pid": os.getpid()}
+        return {"folder": folder or "/models", "model": model_id, "bytes": 7, "pid": os.getpid()}
 
     def abandon(self) -> None:
         if self.work is not None:
@@ -84,6 +97,20 @@ class FakePipeline:
                 time.sleep(0.02)
         finally:
             self.abandon()
+
+    def find(self, _settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Find cameras for ever, until the user wants what there is."""
+        for count in range(2, 10_000):
+            progress.show({"cameras": count, "views": 14, "points": 10 * count, "file": "/x.npz"})
+            time.sleep(0.02)
+            try:
+                progress.report(0.1)
+            except CancelledError:
+                if not progress.accept_end():
+                    raise
+                progress.report(0.9)
+                return {"cameras": count}
+        return {}
 
     def stuck(self, settings: RunSettings, _progress: Progress) -> None:
         self.begin_files(settings)
