@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .contract.errors import CancelledError, EngineError
-from .contract.models import MODELS, Capability, ModelEntry, format_gigabytes, get_model
+from .contract.models import (
+    MODELS,
+    Capability,
+    ModelEntry,
+    estimate_memory_bytes,
+    format_gigabytes,
+    get_model,
+)
 from .contract.progress import Progress
 from .contract.settings import CHOICES, RunSettings
 from .evaluation import command_line as evaluation
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
+_PHOTOS = 10  # of the example in the list of models
+_SIZE = (336, 504)  # rows and columns of a photo of 3:2 at the usual resolution
 
 _HELP = {
     "input_kind": "what the input is",
@@ -225,6 +234,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _list_models() -> int:
+    from .inference.devices import choose_device, describe_device
     from .inference.model_store import find_local_checkpoint
 
     for entry in MODELS.values():
@@ -233,8 +243,17 @@ def _list_models() -> int:
         earlier = " (earlier version)" if entry.is_deprecated else ""
         size = format_gigabytes(entry.download_bytes)
         line = f"{entry.id:<26}{size:>8}  {entry.licence.title:<14}{gives}{earlier}"
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.write(f"    {found or 'not on this machine'}\n")
+        half, whole = (
+            format_gigabytes(estimate_memory_bytes(entry.id, _PHOTOS, *_SIZE, precision))
+            for precision in ("bfloat16", "float32")
+        )
+        memory = f"{_PHOTOS} photos take {half} (16 bit) or {whole} (float32)"
+        sys.stdout.write(f"{line}; {memory}\n    {found or 'not on this machine'}\n")
+    device = describe_device(choose_device("auto"))
+    _say(
+        f"Networks run on {device.name} with {format_gigabytes(device.total_bytes)}, "
+        f"{format_gigabytes(device.free_bytes)} of it free."
+    )
     return 0
 
 
