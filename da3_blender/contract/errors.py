@@ -32,6 +32,8 @@ class ErrorCode(enum.Enum):
     ENGINE_MISSING = "engine_missing"
     ENGINE_BROKEN = "engine_broken"
     ENGINE_DIED = "engine_died"
+    SETUP_FAILED = "setup_failed"
+    PYTHON_MISSING = "python_missing"
     PROTOCOL_BROKEN = "protocol_broken"
     BUSY = "busy"
     INTERNAL = "internal"
