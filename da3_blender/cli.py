@@ -9,11 +9,12 @@ in the engine's Python.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import signal
 import sys
 import threading
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     download = commands.add_parser("download", help="fetch a model; shows its licence first")
     download.add_argument("model", choices=MODELS)
     download.add_argument("--yes", action="store_true", help="accept the licence without asking")
+    test = commands.add_parser("self-test", help="compute a small picture, compare with the truth")
+    test.add_argument("--device", default="auto", choices=CHOICES["device"], help="where to run")
+    test.add_argument("--json", action="store_true", help="answer with one JSON object")
     export = commands.add_parser("export", help="a results folder for other programs")
     export.add_argument("result", help="results folder")
     export.add_argument("--format", choices=("npz", "colmap"), required=True, help="file format")
@@ -151,6 +155,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger(__package__).setLevel(logging.INFO)
     if options.command == "models":
         return _list_models()
+    if options.command == "self-test":
+        return _test_engine(options)
     if options.command == "export":
         return _export(options)
     if options.command == "evaluate":
@@ -200,6 +206,27 @@ def follow(work: Callable[[Progress], dict[str, Any]]) -> dict[str, Any] | int:
         signal.signal(signal.SIGINT, before)
     _say("")
     return summary
+
+
+def _test_engine(options: argparse.Namespace) -> int:
+    from .inference.self_test import run_self_test
+
+    try:
+        result = run_self_test(options.device)
+    except EngineError as error:
+        if options.json:
+            sys.stdout.write(json.dumps({"failure": error.to_json()}) + "\n")
+        else:
+            _say(f"{error.message}\n{error.hint}")
+        return EXIT_FAILED
+    if options.json:
+        sys.stdout.write(json.dumps(asdict(result)) + "\n")
+        return 0
+    sys.stdout.write(
+        f"{result.device_name}, {result.precision}: off by {result.error:.1e}, "
+        f"{result.tolerance:.0e} is allowed; {result.seconds:.1f} s, torch {result.torch}\n"
+    )
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:
