@@ -9,19 +9,26 @@ from __future__ import annotations
 
 import bpy
 
+from ..da3_blender.client.engine_setup import shut_down_setup
 from ..da3_blender.client.session import shut_down
 from . import command_line
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
+from .cancel_setup import DA3_OT_cancel_setup
+from .check_engine import DA3_OT_check_engine
 from .choose_files import DA3_OT_choose_files
 from .choose_folder import DA3_OT_choose_folder
 from .copy_report import DA3_OT_copy_report
 from .dismiss import DA3_OT_dismiss
+from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
+from .install_engine import DA3_OT_install_engine
 from .look_through import DA3_OT_look_through
 from .open_preferences import DA3_OT_open_preferences
 from .open_result import DA3_OT_open_result
 from .reconstruct import DA3_OT_reconstruct
+from .remove_engine import DA3_OT_remove_engine
+from .repair_engine import DA3_OT_repair_engine
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
@@ -36,6 +43,12 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_open_preferences,
         DA3_OT_dismiss,
         DA3_OT_download_model,
+        DA3_OT_install_engine,
+        DA3_OT_check_engine,
+        DA3_OT_repair_engine,
+        DA3_OT_remove_engine,
+        DA3_OT_cancel_setup,
+        DA3_OT_dismiss_setup,
     )
 )
 
@@ -49,5 +62,6 @@ def register() -> None:
 def unregister() -> None:
     """Remove them and end the engine; the timer of a run ends by itself."""
     command_line.unregister()
+    shut_down_setup()
     shut_down()
     _unregister_classes()

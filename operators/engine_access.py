@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from ..da3_blender.client.engine_setup import check_no_setup
 from ..da3_blender.client.launch import (
     find_engine_python,
     find_extension_root,
@@ -17,7 +18,7 @@ from ..da3_blender.client.launch import (
     worker_environment,
 )
 from ..da3_blender.client.session import get_client
-from .extension import get_user_folder
+from .extension import get_engine_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +33,13 @@ def connect(engine_python: str) -> EngineClient:
     """Return the client of the engine.
 
     Args:
-        engine_python: from the preferences or the command line; "" looks in the user folder.
+        engine_python: from the preferences or the command line; "" takes what Set Up made.
 
     Raises:
         EngineError: ENGINE_MISSING, ENGINE_BROKEN or BUSY.
     """
-    python = find_engine_python(engine_python, get_user_folder())
+    check_no_setup()
+    python = find_engine_python(engine_python, get_engine_folder())
     return get_client(worker_command(python), worker_environment(find_extension_root()))
 
 

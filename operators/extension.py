@@ -27,3 +27,8 @@ def get_preferences(context: Context) -> AddonPreferences:
 def get_user_folder() -> Path:
     """Return the extension's own writable folder; it outlives updates."""
     return Path(bpy.utils.extension_path_user(BASE_PACKAGE, path="", create=True))
+
+
+def get_engine_folder() -> Path:
+    """Return the folder in which the engine's environment lies, or will lie."""
+    return get_preferences(bpy.context).find_engine_folder()

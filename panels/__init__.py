@@ -16,7 +16,7 @@ from .preferences import DA3_AddonPreferences
 from .scene import DA3_PT_scene
 from .sequence import DA3_PT_sequence
 
-register, unregister = bpy.utils.register_classes_factory(
+_register_classes, unregister = bpy.utils.register_classes_factory(
     (
         DA3_AddonPreferences,
         DA3_MT_models,
@@ -27,3 +27,11 @@ register, unregister = bpy.utils.register_classes_factory(
         DA3_PT_scene,
     )
 )
+
+
+def register() -> None:
+    """Add the panels, and look once whether there is an engine."""
+    _register_classes()
+    addon = bpy.context.preferences.addons.get(DA3_AddonPreferences.bl_idname)
+    if addon is not None and addon.preferences is not None:
+        addon.preferences.refresh_engine()

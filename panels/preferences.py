@@ -9,6 +9,9 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 from bpy.types import AddonPreferences, Context
 
+from .setup_box import draw_setup, draw_upkeep
+from .setup_options import SetupOptions
+
 _PRECISIONS = (
     ("auto", "Automatic", "Exact on a processor, bfloat16 or float16 on a graphics card"),
     ("float32", "float32", "Exact, slower on a graphics card"),
@@ -23,19 +26,11 @@ _DEVICES = (
 )
 
 
-class DA3_AddonPreferences(AddonPreferences):
+class DA3_AddonPreferences(SetupOptions, AddonPreferences):
     """What is the same for all scenes and files of this user."""
 
     bl_idname = __package__.rpartition(".")[0]
 
-    engine_python: StringProperty(
-        name="Engine's Python",
-        description=(
-            "Python 3.11 or newer with the engine's libraries, or the folder of its environment; "
-            "empty looks in the extension's own folder"
-        ),
-        subtype="FILE_PATH",
-    )
     checkpoint: StringProperty(
         name="Weights",
         description=(
@@ -75,11 +70,14 @@ class DA3_AddonPreferences(AddonPreferences):
         default=False,
     )
 
-    def draw(self, _context: Context) -> None:
-        """Show the settings, and why downloads may be off."""
+    def draw(self, context: Context) -> None:
+        """Show the engine, the settings, and why downloads may be off."""
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "engine_python")
+        draw_setup(layout, context)
+        draw_upkeep(layout)
+        self.draw_setup_options(layout)
+        layout.separator()
         layout.prop(self, "device")
         layout.prop(self, "precision")
         layout.prop(self, "compile_network")

@@ -23,6 +23,8 @@ class Remedy(NamedTuple):
 _CHOOSE: Final = Remedy(names.OP_CHOOSE_FOLDER, "Choose Folder")
 _PREFERENCES: Final = Remedy(names.OP_OPEN_PREFERENCES, "Open Preferences")
 _DOWNLOAD: Final = Remedy(names.OP_DOWNLOAD_MODEL, "Download Model")
+_SET_UP: Final = Remedy(names.OP_INSTALL_ENGINE, "Set Up Engine")
+_REPAIR: Final = Remedy(names.OP_REPAIR_ENGINE, "Repair Engine")
 _AGAIN: Final = Remedy(names.OP_RECONSTRUCT, "Run Again")
 _REMEDIES: Final = {
     ErrorCode.INPUT_MISSING: _CHOOSE,
@@ -34,8 +36,8 @@ _REMEDIES: Final = {
     ErrorCode.CHECKPOINT_MISSING: _DOWNLOAD,
     ErrorCode.CHECKPOINT_WRONG: _PREFERENCES,
     ErrorCode.DOWNLOAD_NOT_ALLOWED: _PREFERENCES,
-    ErrorCode.ENGINE_MISSING: _PREFERENCES,
-    ErrorCode.ENGINE_BROKEN: _PREFERENCES,
+    ErrorCode.ENGINE_MISSING: _SET_UP,
+    ErrorCode.ENGINE_BROKEN: _REPAIR,
     ErrorCode.DOWNLOAD_FAILED: _DOWNLOAD,
     ErrorCode.OUT_OF_MEMORY: _AGAIN,
     ErrorCode.OUTPUT_UNWRITABLE: _AGAIN,
@@ -43,6 +45,8 @@ _REMEDIES: Final = {
     ErrorCode.RESULT_BROKEN: _AGAIN,
     ErrorCode.ENGINE_DIED: _AGAIN,
     ErrorCode.PROTOCOL_BROKEN: _PREFERENCES,
+    ErrorCode.SETUP_FAILED: _SET_UP,
+    ErrorCode.PYTHON_MISSING: _PREFERENCES,
 }
 
 

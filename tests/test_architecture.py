@@ -38,6 +38,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "cli": (ENGINE | {"cli"}, {"numpy"}),
     "__main__": ({"cli"}, set()),
     "client": ({"client", "contract"}, set()),
+    "installer": ({"installer", "contract"}, set()),
     "scene": (
         {"scene", "contract"},
         {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
@@ -162,7 +163,7 @@ def test_no_module_has_a_name_that_says_nothing():
 def test_no_import_of_bpy_in_the_engine_and_none_of_torch_in_blender():
     for path in list_files():
         tops = {name.split(".")[0] for ours, name, _ in find_imports(path) if not ours}
-        if find_package(path) in ENGINE | {"worker", "cli", "client"}:
+        if find_package(path) in ENGINE | {"worker", "cli", "client", "installer"}:
             assert "bpy" not in tops, path
         else:
             assert "torch" not in tops, path

@@ -8,24 +8,17 @@ Runs in Blender.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ..contract.engine_environment import make_engine_environment
+from ..contract.engine_home import PYTHON_IN_ENVIRONMENT, EngineHome
 from ..contract.errors import EngineError, ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SET_PYTHON: Final = "Set the engine's Python in the preferences of DA3 Reconstruction."
-# Where an environment keeps its Python, by system.
-_PYTHON_IN_ENVIRONMENT: Final = (
-    ("Scripts/python.exe", "python.exe")
-    if sys.platform == "win32"
-    else ("bin/python", "bin/python3")
-)
-# Set by Blender or by an environment it was started from; they would lead to another Python.
-_MISLEADING: Final = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__"})
+_SET_PYTHON: Final = "Press Set Up in the tab DA3, or name a Python in the preferences."
 
 
 def find_engine_python(preferred: str, user_folder: Path | None) -> Path:
@@ -45,12 +38,12 @@ def find_engine_python(preferred: str, user_folder: Path | None) -> Path:
     if preferred.strip():
         place = Path(preferred.strip()).expanduser()
     elif user_folder is not None:
-        place = user_folder / "engine"
+        place = EngineHome(user_folder).environment
     else:
         raise EngineError(ErrorCode.ENGINE_MISSING, "No Python is set for the engine.", _SET_PYTHON)
     python = place
     if place.is_dir():
-        python = _find_executable(place, _PYTHON_IN_ENVIRONMENT) or place
+        python = _find_executable(place, PYTHON_IN_ENVIRONMENT) or place
     if python.is_dir():
         raise EngineError(
             ErrorCode.ENGINE_MISSING, f"There is no Python in the folder {place}.", _SET_PYTHON
@@ -77,22 +70,12 @@ def worker_command(python: Path) -> list[str]:
 
 
 def worker_environment(extension_root: Path) -> dict[str, str]:
-    """Return this process's environment without Blender's Python settings, with ours.
+    """Return the environment of the worker and of the installer.
 
     Args:
         extension_root: folder that holds the package `da3_blender`.
     """
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.upper().startswith("PYTHON") and name not in _MISLEADING
-    }
-    return kept | {
-        "PYTHONPATH": str(extension_root),
-        "PYTHONUTF8": "1",
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONDONTWRITEBYTECODE": "1",  # the extension's folder is not ours to write to
-    }
+    return make_engine_environment(extension_root)
 
 
 def _find_executable(folder: Path, names: Sequence[str]) -> Path | None:

@@ -21,6 +21,12 @@ OP_OPEN_RESULT: Final = "da3.open_result"
 OP_OPEN_PREFERENCES: Final = "da3.open_preferences"
 OP_DISMISS: Final = "da3.dismiss"
 OP_DOWNLOAD_MODEL: Final = "da3.download_model"
+OP_INSTALL_ENGINE: Final = "da3.install_engine"
+OP_CHECK_ENGINE: Final = "da3.check_engine"
+OP_REPAIR_ENGINE: Final = "da3.repair_engine"
+OP_REMOVE_ENGINE: Final = "da3.remove_engine"
+OP_CANCEL_SETUP: Final = "da3.cancel_setup"
+OP_DISMISS_SETUP: Final = "da3.dismiss_setup"
 MENU_MODELS: Final = "DA3_MT_models"
 
 # Property groups.

@@ -12,6 +12,8 @@ MODULE = "bl_ext.user_default.da3_reconstruction"
 OPERATORS = (
     *("reconstruct", "cancel", "choose_folder", "choose_files", "build_scene", "look_through"),
     *("copy_report", "open_result", "open_preferences", "dismiss", "download_model"),
+    *("install_engine", "check_engine", "repair_engine", "remove_engine"),
+    *("cancel_setup", "dismiss_setup"),
 )
 PANELS = ("main", "cameras_model", "sequence", "points", "scene")
 
