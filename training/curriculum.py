@@ -54,6 +54,7 @@ PERIOD = 28
 """Steps after which sizes and numbers of views come again; a world comes again as often."""
 _KNOWN_CAMERAS_EVERY = 4
 
+_TINY = ((56, 84), (70, 70), (56, 70), (70, 98), (84, 56), (70, 84), (84, 84))
 _SMALL = ((70, 98), (84, 84), (84, 112), (98, 70), (56, 98), (84, 112), (98, 98))
 _MEDIUM = ((84, 126), (112, 112), (98, 126), (126, 84), (70, 126), (126, 98), (98, 140))
 _LARGE = ((140, 196), (168, 168), (154, 210), (196, 140), (126, 224), (168, 224), (196, 196))
@@ -61,9 +62,10 @@ _FULL = ((280, 392), (336, 336), (252, 448), (392, 280), (336, 504), (378, 504),
 
 CURRICULA: dict[str, tuple[Stage, ...]] = {
     "processor": (
-        Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=32, repeats=6),
-        Stage(2000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
-        Stage(12000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
+        Stage(0, _TINY, (2, 3, 4, 2), views_per_step=16, repeats=6),
+        Stage(3000, _SMALL, (2, 3, 4, 2), views_per_step=16, repeats=6),
+        Stage(6000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=16, repeats=6),
+        Stage(40000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=16, repeats=6),
     ),
     "graphics": (
         Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=256, repeats=4),

@@ -75,7 +75,7 @@ def make_optimizers(network: nn.Module, rates: Rates) -> list[Optimizer]:
         rates: learning rates.
 
     Returns:
-        AdamW, and Muon if `rates` wants it. Each group knows its `peak`.
+        AdamW, and Muon if `rates` wants it.
     """
     matrices, decayed, plain = [], [], []
     for name, parameter in network.named_parameters():
@@ -102,9 +102,6 @@ def make_optimizers(network: nn.Module, rates: Rates) -> list[Optimizer]:
                 adjust_lr_fn="match_rms_adamw",
             )
         )
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["peak"] = group["lr"]
     return optimizers
 
 
@@ -115,9 +112,9 @@ def _is_block_matrix(name: str) -> bool:
 def set_rates(optimizers: list[Optimizer], rates: Rates, decay: Decay, step: int) -> float:
     """Set the learning rates of a step and return their share of the peak."""
     share = min(1.0, (step + 1) / rates.warm_up_steps) * decay.find_share(step)
-    for optimizer in optimizers:
+    for optimizer, peak in zip(optimizers, (rates.peak, rates.matrix_peak), strict=False):
         for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * share
+            group["lr"] = peak * share
     return share
 
 
