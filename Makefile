@@ -49,7 +49,7 @@ format: ## format the code
 	@.env/check/bin/ruff format .
 	@.env/check/bin/ruff check --fix-only --quiet . || true
 
-build: ## make the extension's zip in dist/
+build: ## make the extension's zips and the repository's index.json in dist/
 	@$(PYTHON) tools/setup_environments.py blender-4.5
 	@$(BLENDER) -P tools/build_extension.py --out dist
 

@@ -34,9 +34,9 @@ def parse_arguments() -> argparse.Namespace:
 def install_extension(profile: Path) -> None:
     """Build the zip, install and enable it in an empty Blender profile."""
     import bpy
-    from build_extension import build
+    from build_extension import build_here
 
-    archive = build(profile)
+    archive = build_here(profile)
     bpy.ops.extensions.package_install_files(
         filepath=str(archive), repo="user_default", enable_on_install=True
     )

@@ -27,8 +27,8 @@ def installed():
     if not ENGINE.exists():
         pytest.skip("no engine in .env/engine: run tools/setup_environments.py engine")
     out = Path(os.environ["BLENDER_USER_RESOURCES"])
-    command = [sys.executable, "-P", str(ROOT / "tools" / "build_extension.py"), "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    command = [sys.executable, "-P", str(ROOT / "tools" / "build_extension.py"), "--here"]
+    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True)
     bpy.ops.extensions.package_install_files(
         filepath=str(next(out.glob("*.zip"))), repo="user_default", enable_on_install=True
     )
