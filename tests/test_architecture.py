@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 STDLIB = set(sys.stdlib_module_names)
 ENGINE = {
     "contract", "network", "inference", "media", "solve", "streaming", "exports", "pipeline",
-    "evaluation",
+    "evaluation", "splats",
 }  # fmt: skip
 
-# package -> (packages of ours, third party); handbook section 2, decision 0002 for media, pipeline
+# package -> (packages of ours, third party); handbook section 2, decision 0002 for media, pipeline,
+# decision 0005 for splats
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "contract": ({"contract"}, {"numpy"}),
     "network": ({"network", "contract.errors"}, {"torch", "xformers"}),
@@ -28,7 +29,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "media": ({"media", "contract"}, {"numpy", "PIL", "pillow_heif", "av", "OpenEXR"}),
     "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy"}),
-    "exports": ({"exports", "contract"}, {"numpy", "PIL"}),
+    "splats": ({"splats", "contract"}, {"numpy"}),
+    "exports": ({"exports", "splats", "contract"}, {"numpy", "PIL"}),
     "pipeline": (ENGINE - {"evaluation"}, {"numpy"}),
     "evaluation": (
         {"evaluation", "pipeline", "inference", "media", "solve", "contract"},
@@ -40,10 +42,13 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "client": ({"client", "contract"}, set()),
     "installer": ({"installer", "contract"}, set()),
     "scene": (
-        {"scene", "contract"},
+        {"scene", "splats", "contract"},
         {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
     ),
-    "operators": ({"operators", "client", "scene", "contract"}, {"bpy", "bpy_extras", "mathutils"}),
+    "operators": (
+        {"operators", "client", "scene", "splats", "contract"},
+        {"bpy", "bpy_extras", "mathutils"},
+    ),
     "panels": ({"panels", "client", "scene.properties", "contract"}, {"bpy"}),
 }
 # one file each may import these

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .whole_file import open_whole
+from ..contract.whole_file import open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..contract.projection import project
 from ..contract.rotations import matrix_to_quaternion
-from .whole_file import open_whole
+from ..contract.whole_file import open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

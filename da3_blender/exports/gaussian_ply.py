@@ -1,20 +1,21 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gaussians as a PLY file that Gaussian splatting programs read.
+"""The Gaussians of a prediction as a PLY file: which of them are worth a place in it.
 
-Runs in the engine. Source of the layout: the files of 3D Gaussian Splatting (Kerbl et al. 2023).
+Runs in the engine. The layout of the file is in `splats/gaussian_ply.py`.
 """
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
-from ..contract.result_folder import translate_disk_errors
+from ..contract.whole_file import open_whole
+from ..splats.cloud import GaussianCloud
+from ..splats.gaussian_ply import PlyLayout, build_ply_rows, write_ply_head
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,6 @@ Array = np.ndarray
 
 _BORDER_SHARE = 8 / 256
 _CENTRED_QUANTILE = 0.95
-_LEAST_OPACITY = 1e-6
-"""The file holds log(p / (1 - p)), which has no number for 0 and 1."""
-_DEGREE_3_REST = 45
 _VIEWS_WORTH_KEEPING = 12
 
 
@@ -56,14 +54,6 @@ class GaussianArrays(Protocol):
     def opacities(self) -> Array:
         """Return (G,) float32, 0 to 1."""
         ...
-
-
-class PlyLayout(enum.Enum):
-    """Which columns the file has."""
-
-    FULL = "full"  # normals, all coefficients of the colours
-    FLAT_COLOUR = "flat_colour"  # normals, one colour for all directions
-    DEGREE_3 = "degree_3"  # no normals, flat colour padded with zeros to degree 3
 
 
 @dataclass(frozen=True)
@@ -117,28 +107,23 @@ def write_gaussian_ply(
             f"None of {keep.size} Gaussians is left to write.",
             "Trim less, or use photos that show more than sky.",
         )
-    centre, unit = np.zeros(3), 1.0
+    centre, unit = None, 1.0
     if options.is_centred:
         centre, unit = _find_frame(gaussians.means[keep])
-    columns = list_columns(options.layout, gaussians.harmonics.shape[2])
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {count}"]
-    header += [*(f"property float {name}" for name in columns), "end_header", ""]
-    part = path.with_name(f".{path.name}.part")
+    cloud = GaussianCloud(
+        gaussians.means,
+        gaussians.scales,
+        gaussians.rotations,
+        gaussians.opacities,
+        gaussians.harmonics,
+    )
     per_view = depth.shape[1] * depth.shape[2]
-    with translate_disk_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write("\n".join(header).encode("ascii"))
-                for view in range(len(depth)):
-                    chosen = view * per_view + np.flatnonzero(
-                        keep[view * per_view : (view + 1) * per_view]
-                    )
-                    rows = _build_rows(gaussians, chosen, options.layout, centre, unit)
-                    file.write(rows.data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with open_whole(path) as file:
+        write_ply_head(file, options.layout, gaussians.harmonics.shape[2], count)
+        for view in range(len(depth)):
+            part = keep[view * per_view : (view + 1) * per_view]
+            chosen = view * per_view + np.flatnonzero(part)
+            file.write(build_ply_rows(cloud, chosen, options.layout, centre, unit).data)
     return count
 
 
@@ -203,69 +188,9 @@ def _add_numbers(gaussians: GaussianArrays) -> Array:
     return total
 
 
-def list_columns(layout: PlyLayout, coefficients: int) -> list[str]:
-    """Name the columns of a file.
-
-    Args:
-        layout: of the file.
-        coefficients: how many each colour has.
-
-    Returns:
-        Property names in order.
-    """
-    rest = {
-        PlyLayout.FULL: 3 * (coefficients - 1),
-        PlyLayout.FLAT_COLOUR: 0,
-        PlyLayout.DEGREE_3: _DEGREE_3_REST,
-    }[layout]
-    normals = [] if layout is PlyLayout.DEGREE_3 else ["nx", "ny", "nz"]
-    return [
-        *("x", "y", "z"),
-        *normals,
-        *(f"f_dc_{index}" for index in range(3)),
-        *(f"f_rest_{index}" for index in range(rest)),
-        "opacity",
-        *(f"scale_{index}" for index in range(3)),
-        *(f"rot_{index}" for index in range(4)),
-    ]
-
-
 def _find_frame(means: Array) -> tuple[Array, float]:
     """Return the (lower) median position and the half size of most of the cloud."""
     middle = (len(means) - 1) // 2
     centre = np.sort(means, axis=0)[middle].astype(np.float64)
     unit = float(np.quantile(np.abs(means - centre), _CENTRED_QUANTILE, axis=0).max())
     return centre, unit if unit > 0 else 1.0
-
-
-def _build_rows(
-    gaussians: GaussianArrays, chosen: Array, layout: PlyLayout, centre: Array, unit: float
-) -> Array:
-    """Return (len(chosen), columns) float32."""
-    has_normals = layout is not PlyLayout.DEGREE_3
-    harmonics, coefficients = gaussians.harmonics, gaussians.harmonics.shape[2]
-    rows = np.zeros((len(chosen), len(list_columns(layout, coefficients))), "<f4")
-    means = gaussians.means.take(chosen, axis=0)
-    _put(rows, 0, (means - centre.astype(np.float32)) / np.float32(unit))
-    first = 6 if has_normals else 3  # normals stay 0
-    for colour in range(3):
-        rows[:, first + colour] = harmonics[:, colour, 0].take(chosen)
-    first += 3
-    if layout is PlyLayout.FULL:  # all of one colour, then the next
-        width = 3 * (coefficients - 1)
-        rest = harmonics.take(chosen, axis=0)[:, :, 1:]
-        rows[:, first : first + width] = rest.reshape(len(chosen), width)
-        first += width
-    elif layout is PlyLayout.DEGREE_3:  # they stay 0
-        first += _DEGREE_3_REST
-    p = np.clip(gaussians.opacities.take(chosen), _LEAST_OPACITY, np.float32(1 - _LEAST_OPACITY))
-    rows[:, first] = np.log(p / (1 - p))
-    _put(rows, first + 1, np.log(gaussians.scales.take(chosen, axis=0) / np.float32(unit)))
-    _put(rows, first + 4, gaussians.rotations.take(chosen, axis=0))
-    return rows
-
-
-def _put(rows: Array, first: int, part: Array) -> None:
-    """Copy a few columns one by one: numpy is slow at runs of three numbers."""
-    for index, column in enumerate(part.T, start=first):
-        rows[:, index] = column

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes files so that they appear whole or not at all.
 
-Runs in the engine.
+Runs in both processes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from ..contract.result_folder import translate_disk_errors
+from .result_folder import translate_disk_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[BinaryIO]:
+def open_whole(path: Path) -> Generator[BinaryIO]:
     """Open a file for writing under a temporary name; it gets its own when all is written.
 
     Raises:
