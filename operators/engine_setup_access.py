@@ -92,8 +92,9 @@ def carry_out(operator: Operator, context: Context, action: str, *, waits: bool)
         tick_setup()
         time.sleep(TICK_S)
     get_preferences(context).refresh_engine()
-    if job.error is not None:
-        return report_failure(operator, context, job.error)
+    if job.error is not None:  # the box of the set-up shows it
+        operator.report({"ERROR"}, f"{job.error.message} {job.error.hint}")
+        return {"CANCELLED"}
     for line in job.findings:
         operator.report({"INFO"}, line)
     return {"FINISHED" if job.state is JobState.DONE else "CANCELLED"}

@@ -17,7 +17,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # (environment, what it runs); a line is a process, and one process can hold one installed extension
 RUNS = [
-    ("engine", ["tests/test_architecture.py", "tests/contract", "tests/engine", "tests/worker"]),
+    (
+        "engine",
+        [
+            "tests/test_architecture.py",
+            "tests/contract",
+            "tests/engine",
+            "tests/worker",
+            "tests/installer",
+        ],
+    ),
     ("blender-4.5", ["tests/contract", "tests/addon"]),
     ("blender-4.5", ["tests/packaging"]),
     ("blender-4.5", ["tests/end_to_end"]),

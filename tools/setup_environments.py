@@ -19,7 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TORCH = "2.13.0"
+TORCH = (
+    (ROOT / "da3_blender/installer/torch.txt")
+    .read_text(encoding="utf-8")
+    .strip()
+    .removeprefix("torch==")
+)
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # What the bpy wheel opens on a Debian machine, and Mesa for EEVEE without a graphics card.
 SYSTEM_LIBRARIES = {

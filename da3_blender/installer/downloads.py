@@ -236,7 +236,9 @@ def format_bytes(count: float) -> str:
 
 def _explain(error: Exception, package: Package) -> EngineError:
     reason = getattr(error, "reason", None) or error
-    if isinstance(reason, socket.gaierror):
+    if isinstance(error, urllib.error.HTTPError):
+        reason = f"HTTP {error.code}, {error.reason}"
+    elif isinstance(reason, socket.gaierror):
         reason = "its server was not found"
     elif isinstance(reason, TimeoutError):
         reason = "the server did not answer in time"
