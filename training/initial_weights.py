@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from da3_blender.network.any_view import AnyViewNetwork
 
@@ -22,6 +23,9 @@ _TOKEN_SPREAD = 0.02
 _START_VIEW = 1.0
 """Field of view, radians, that the camera decoder says before it knows anything."""
 _LAYER_SCALE = 0.5
+_PATCH_SPREAD = 0.5
+_LEAST_VARIANCE = 0.02
+"""Directions with less spread than this are mostly noise and stay quiet."""
 
 
 def make_network(preset: AnyViewPreset, seed: int) -> AnyViewNetwork:
@@ -57,6 +61,31 @@ def make_network(preset: AnyViewPreset, seed: int) -> AnyViewNetwork:
         # the last layer of the field of view is a ReLU: it must not start dead
         decoder.fc_fov[0].bias.fill_(_START_VIEW)
     return network.train()
+
+
+@torch.no_grad()
+def whiten_patches(network: AnyViewNetwork, images: Tensor) -> None:
+    """Let the first layer see what patches differ in, instead of their brightness alone.
+
+    Neighbouring pixels are alike, so random filters answer almost only to the mean colour of a
+    patch. The filters become the principal components of the patches, each scaled to the same
+    spread. (Whitening the first layer is known to speed up training, e.g. arXiv 2404.00498.)
+
+    Args:
+        network: its patch embedding is changed.
+        images: (M, 3, H, W) float32 as the network takes them, H and W multiples of 14.
+    """
+    projection = network.backbone["pretrained"].patch_embed.proj
+    side = projection.kernel_size[0]
+    patches = functional.unfold(images, side, stride=side).transpose(1, 2).flatten(0, 1).double()
+    mean = patches.mean(0)
+    covariance = (patches - mean).T @ (patches - mean) / len(patches)
+    variance, directions = torch.linalg.eigh(covariance)  # ascending
+    count = projection.out_channels
+    variance, directions = variance[-count:], directions[:, -count:]
+    filters = _PATCH_SPREAD * directions.T / (variance[:, None] + _LEAST_VARIANCE).sqrt()
+    projection.weight.copy_(filters.unflatten(1, projection.weight.shape[1:]))
+    projection.bias.copy_(-(filters @ mean))
 
 
 def _make_positions(side: int, preset: AnyViewPreset) -> Tensor:

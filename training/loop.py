@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from da3_blender.network.any_view import ForwardOptions
-from da3_blender.network.presets import PRESETS
+from da3_blender.network.presets import PATCH_SIZE, PRESETS
 
 from .batches import Batch, Batches, load_batches
 from .checkpoint import load_checkpoint, save_checkpoint, start_progress
-from .initial_weights import make_network
+from .initial_weights import make_network, whiten_patches
 from .losses import Losses, compute_losses
 from .network_input import normalise_images
 from .optimization import Rates, follow_average, make_optimizers, set_rates
@@ -40,6 +41,7 @@ hold its length in minutes."""
 _FINISH_MINUTES = 12.0
 _HELD_OUT = (24, 4, (84, 112))
 _ALL_VIEWS = 1_000_000
+_WHITENING_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -83,14 +85,16 @@ class Trainer:
         self.settings = settings
         self.device = torch.device(settings.device)
         settings.out.mkdir(parents=True, exist_ok=True)
+        place = settings.out / CHECKPOINT
         network = make_network(PRESETS[settings.preset], settings.seed)
+        if not place.exists():
+            whiten_patches(network, _collect_patches(settings))
         self.network = network.to(self.device)
         self.network.head.to(memory_format=torch.channels_last)
         self.optimizers = make_optimizers(self.network, settings.rates)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.progress = start_progress()
         self.is_told_to_stop = False
-        place = settings.out / CHECKPOINT
         if place.exists():
             self.progress = load_checkpoint(place, self.network, self.average, self.optimizers)
 
@@ -200,6 +204,17 @@ class Trainer:
         line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **facts}
         with (self.settings.out / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _collect_patches(settings: TrainingSettings) -> Tensor:
+    """Return (M, 3, 14, 14), the patches of the pictures of the first steps."""
+    batches = Batches(settings.seed, settings.curriculum)
+    patches = []
+    for step in range(_WHITENING_STEPS):
+        images = normalise_images(batches[step].images).flatten(0, 1)
+        columns = functional.unfold(images, PATCH_SIZE, stride=PATCH_SIZE)
+        patches.append(columns.transpose(1, 2).reshape(-1, 3, PATCH_SIZE, PATCH_SIZE))
+    return torch.cat(patches)
 
 
 class _Clock:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from .targets import Targets
 
-_CONFIDENCE_WEIGHT = 0.2
-"""Reward for the logarithm of the confidence (DUSt3R, arXiv 2312.14132, uses the same)."""
+_CONFIDENCE_WEIGHT = 1.0
+"""Reward for the logarithm of the confidence: that of a Laplace distribution. With the 0.2 of
+DUSt3R (arXiv 2312.14132) errors as large as ours leave all confidence at its floor."""
 _CAMERA_WEIGHT = 1.0
 _GRADIENT_WEIGHT = 1.0
 _SKY_WEIGHT = 0.05

@@ -20,7 +20,7 @@ from da3_blender.network.presets import PRESETS  # noqa: E402
 from training.batches import FIRST_TRAINING_SEED, Batches  # noqa: E402
 from training.curriculum import CURRICULA, PERIOD, plan_step  # noqa: E402
 from training.export import export_weights  # noqa: E402
-from training.initial_weights import make_network  # noqa: E402
+from training.initial_weights import make_network, whiten_patches  # noqa: E402
 from training.loop import CHECKPOINT, FINISH, LOG, PLATEAU, Trainer, TrainingSettings  # noqa: E402
 from training.losses import compute_losses  # noqa: E402
 from training.network_input import normalise_images  # noqa: E402
@@ -161,6 +161,22 @@ def test_training_and_inference_compute_the_same(batches):
         inferred = network.eval()(images, options=options)
     for a, b in ((trained.depth, inferred.depth), (trained.rays, inferred.rays)):
         assert torch.allclose(a, b, atol=1e-5)
+
+
+def test_whitened_filters_answer_alike_to_all_that_patches_differ_in(batches):
+    network = make_network(TINY, seed=0)
+    images = torch.cat(
+        [normalise_images(batches[i].images).flatten(0, 1)[:, :, :28, :28] for i in range(4)]
+    )
+    embed = network.backbone["pretrained"].patch_embed
+    spread = []
+    for _ in range(2):
+        tokens = embed(images).flatten(0, 1).detach()
+        spread.append(torch.linalg.svdvals(tokens - tokens.mean(0))[:20])
+        whiten_patches(network, images)
+    before, after = (s[0] / s[-1] for s in spread)
+    assert after < 1.5
+    assert before > 5
 
 
 def test_the_loss_falls(tmp_path, batches):

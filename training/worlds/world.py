@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 Point = tuple[float, float, float]
+_PLAIN_SHARE = 0.3
+"""Most surfaces of real places have hardly a pattern."""
 
 
 class Lights(NamedTuple):
@@ -147,9 +149,11 @@ class WorldBuilder:
     def add_material(self, look: Look | None = None, *, glow: float = 0.0) -> int:
         """Make a material and return its index."""
         random, look = self.random, look or Look()
-        pattern = PATTERN_NAMES.index(str(random.choice(look.patterns)))
+        is_plain = "plaster" in look.patterns and random.random() < _PLAIN_SHARE
+        name = "plaster" if is_plain else str(random.choice(look.patterns))
+        pattern = PATTERN_NAMES.index(name)
         first = self.pick_colour(is_vivid=random.random() < 0.2)  # noqa: PLR2004
-        if random.random() < 0.6:  # noqa: PLR2004  related tones
+        if is_plain or random.random() < 0.6:  # noqa: PLR2004  related tones
             second = np.clip(first * random.uniform(0.35, 1.9, 3) ** 0.7, 0.01, 0.95)
         else:
             second = self.pick_colour()
