@@ -178,13 +178,11 @@ class AnyViewNetwork(nn.Module):
     ) -> tuple[Tensor, ...]:
         """Return a level for one head, (B, channels, h, w) of each chunk of views."""
         grid = (size[0] // PATCH_SIZE, size[1] // PATCH_SIZE)
-        local = level.local.flatten(0, 1).split(options.views_per_chunk)
-        main = level.main.flatten(0, 1).split(options.views_per_chunk)
         compose = self.backbone["pretrained"].compose_features
         with float32_region(level.main):
             return tuple(
                 options.park(head.project(compose(*pair), level.stage, grid))
-                for pair in zip(local, main, strict=True)
+                for pair in level.split(options.views_per_chunk)
             )
 
     def _run_head(

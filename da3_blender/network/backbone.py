@@ -7,7 +7,7 @@ Runs in the engine. Attribute names follow the keys of the official checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -27,18 +27,47 @@ _FEWEST_VIEWS_FOR_REFERENCE = 3
 
 
 class Level(NamedTuple):
-    """What the backbone hands over after one of its out layers, views in the caller's order.
+    """What the backbone hands over after one of its out layers.
 
     Attributes:
         stage: 0 for the shallowest out layer.
         local: (B, N, 1 + P, C) float32, output of the last block that looked at one view; None
             where no block looks at more.
         main: (B, N, 1 + P, C) float32, output of the layer.
+        restore: (B, N) int64, where the caller's views stand; None if they are in order.
     """
 
     stage: int
     local: Tensor | None
     main: Tensor
+    restore: Tensor | None = None
+
+    def put_in_order(self) -> Level:
+        """Return a copy with the views in the caller's order."""
+        if self.restore is None:
+            return self
+        local = None if self.local is None else reorder_views(self.local, self.restore)
+        return Level(self.stage, local, reorder_views(self.main, self.restore))
+
+    def split(self, views: int) -> Iterator[tuple[Tensor | None, Tensor]]:
+        """Yield some views at a time, in the caller's order, scenes one after the other.
+
+        Args:
+            views: most views (V, 1 + P, C) of a piece.
+
+        Yields:
+            Local and main stream; copies where the order differs, never of all views at once.
+        """
+        streams = [x if x is None else x.flatten(0, 1) for x in (self.local, self.main)]
+        scenes, count = self.main.shape[:2]
+        place = torch.arange(scenes * count, device=self.main.device)
+        if self.restore is not None:
+            place = (self.restore + count * place[:scenes, None]).flatten()
+        for first, chosen in enumerate(place.split(views)):
+            if self.restore is None:
+                chosen = slice(first * views, (first + 1) * views)  # noqa: PLW2901 - a view of it
+            local, main = (x if x is None else x[chosen] for x in streams)
+            yield local, main
 
 
 OnLevel = Callable[[Level], None]
@@ -141,18 +170,17 @@ class VisionTransformer(nn.Module):
             if preset.is_global(index):
                 x = block(x.flatten(1, 2), global_rotation).unflatten(1, (views, tokens))
             else:
+                local = None  # the last one has been used, and is as large as all tokens
                 x = block(x.flatten(0, 1), rotation).unflatten(0, (-1, views))
                 local = x if preset.is_multi_view else None
             if index in export_layers:
                 feature = self.norm(x[:, :, 1:]).unflatten(2, (rows, columns))
                 features[index] = _restore_order(feature, restore)  # (B, N, h, w, C)
             if index in preset.out_layers:
-                stage = preset.out_layers.index(index)
-                local_restored = None if local is None else _restore_order(local, restore)
-                level = Level(stage, local_restored, _restore_order(x, restore))
+                level = Level(preset.out_layers.index(index), local, x, restore)
                 on_level(level)
                 last_tokens = read_camera_tokens(level)
-                del level, local_restored
+                del level
             on_step(count_block(preset, index, x.shape[0] * views, tokens))
         return BackboneOutput(last_tokens, features, reference)
 
@@ -216,10 +244,11 @@ def read_camera_tokens(level: Level) -> Tensor:
         level: output of one out layer.
 
     Returns:
-        (B, N, 2C) float32, local stream first, before any norm; (B, N, C) of one stream.
+        (B, N, 2C) float32, local stream first, before any norm; (B, N, C) of one stream; views
+        in the caller's order.
     """
     streams = (level.main,) if level.local is None else (level.local, level.main)
-    return torch.cat([x[:, :, 0] for x in streams], dim=-1)
+    return _restore_order(torch.cat([x[:, :, 0] for x in streams], dim=-1), level.restore)
 
 
 def _restore_order(x: Tensor, restore: Tensor | None) -> Tensor:

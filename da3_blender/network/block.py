@@ -9,19 +9,26 @@ keys of the official checkpoints.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import attend
-from .products import apply_linear, apply_linear_gelu
+from .products import apply_linear, apply_linear_gelu, multiply_any
 from .rotary import Rotation, rotate
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _QUERY_KEY_NORM_EPS = 1e-5
-_TOKENS_PER_PIECE = 16384
-"""Tokens that share the large intermediates of a block; bounds memory, changes no result."""
+_HIDDEN_PER_PIECE = 2**25
+"""Hidden numbers of the feed-forward part at a time: 64 MB in 16 bit, no matter how many views."""
+_HEAD_TOKENS_PER_PIECE = 2**18
+"""Tokens times heads that have queries, keys and values at a time; the same for attention."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +65,25 @@ class Attention(nn.Module):
             rotation: rotary tables for P tokens, or None.
 
         Returns:
-            (B, P, C), same dtype.
+            (B, P, C), same dtype, before the projection `proj`.
         """
-        qkv = apply_linear(x, self.qkv).unflatten(-1, (3, self.heads, -1))  # (B, P, 3, heads, D)
+        per_head = x.shape[0] * x.shape[1]
+        groups = math.ceil(self.heads * per_head / _HEAD_TOKENS_PER_PIECE)
+        heads = math.ceil(self.heads / min(groups, self.heads))
+        if heads == self.heads:
+            qkv = apply_linear(x, self.qkv).unflatten(-1, (3, self.heads, -1))
+            return self._attend(qkv, rotation)
+        # some heads at a time: nobody but the tokens themselves is as large as all tokens
+        weight = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # (3, heads, D, C)
+        bias = self.qkv.bias.unflatten(0, (3, self.heads, -1))  # (3, heads, D)
+        pieces = []
+        for w, b in zip(weight.split(heads, dim=1), bias.split(heads, dim=1), strict=True):
+            qkv = multiply_any(x, w.flatten(0, 2), b.flatten())
+            pieces.append(self._attend(qkv.unflatten(-1, (3, w.shape[1], -1)), rotation))
+        return torch.cat(pieces, dim=-1)  # (B, P, C)
+
+    def _attend(self, qkv: Tensor, rotation: Rotation | None) -> Tensor:
+        """Return (B, P, heads * D) for some heads of qkv (B, P, 3, heads, D)."""
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, P, D)
         if self.has_query_key_norm:
             # norm and rotation stay in the precision of the norm's weights
@@ -69,7 +92,7 @@ class Attention(nn.Module):
         if rotation is not None:
             q, k = rotate(q, rotation), rotate(k, rotation)
         x = attend(q.to(v.dtype), k.to(v.dtype), v)  # (B, heads, P, D)
-        return apply_linear(x.transpose(1, 2).flatten(2), self.proj)  # (B, P, C)
+        return x.transpose(1, 2).flatten(2)
 
 
 class Mlp(nn.Module):
@@ -120,6 +143,8 @@ class Block(nn.Module):
 
     def __init__(self, shape: BlockShape) -> None:
         super().__init__()
+        hidden = shape.ffn_hidden * (2 if shape.has_gated_ffn else 1)
+        self._tokens_per_piece = max(1, _HIDDEN_PER_PIECE // hidden)
         self.norm1 = nn.LayerNorm(shape.width, eps=shape.norm_eps)
         self.attn = Attention(shape)
         self.ls1 = LayerScale(shape.width)
@@ -137,16 +162,38 @@ class Block(nn.Module):
         Returns:
             (B, P, C), dtype of x.
         """
-        dtype = self.attn.qkv.weight.dtype
+        pieces = self._compute_pieces(x, rotation)
         if torch.is_grad_enabled():
-            # training needs every intermediate as it was
-            x = x + self.ls1(self.attn(self.norm1(x).to(dtype), rotation))
-            return x + self.ls2(self.mlp(self.norm2(x).to(dtype)))
-        y = x.new_empty(x.shape)  # (B, P, C)
-        rows = max(1, _TOKENS_PER_PIECE // x.shape[1])
-        for before, after in zip(x.split(rows), y.split(rows), strict=True):
-            branch = self.attn(self.norm1(before).to(dtype), rotation)
-            after.copy_(before + self.ls1(branch))
-        for tokens in y.view(-1, y.shape[-1]).split(_TOKENS_PER_PIECE):
-            tokens.add_(self.ls2(self.mlp(self.norm2(tokens).to(dtype))))
-        return y
+            return torch.cat(list(pieces)).view(x.shape)
+        y, first = None, 0
+        for tokens in pieces:
+            if y is None:  # not earlier: attention needs the memory too
+                y = x.new_empty(x.shape).flatten(0, 1)  # (B*P, C)
+            y[first : first + len(tokens)] = tokens
+            first += len(tokens)
+        return y.view(x.shape)
+
+    def _compute_pieces(self, x: Tensor, rotation: Rotation | None) -> Iterator[Tensor]:
+        """Yield the result (T, C) for some tokens at a time, in order."""
+        rows = max(1, self._tokens_per_piece // x.shape[1])
+        for group in x.split(rows):
+            mixed = self._attend(group, rotation)
+            for old, part in zip(self._split(group), self._split(mixed), strict=True):
+                tokens = old + self.ls1(apply_linear(part, self.attn.proj))
+                yield tokens + self.ls2(self.mlp(self.norm2(tokens).to(self._dtype)))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        """Return the format of the matrix products."""
+        return self.attn.qkv.weight.dtype
+
+    def _attend(self, x: Tensor, rotation: Rotation | None) -> Tensor:
+        """Return what attention makes of (B, P, C), normalised in pieces."""
+        pieces = [self.norm1(tokens).to(self._dtype) for tokens in self._split(x)]
+        normed = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        del pieces
+        return self.attn(normed.view(x.shape), rotation)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Split (B, P, C) into pieces of tokens (T, C)."""
+        return x.flatten(0, 1).split(self._tokens_per_piece)

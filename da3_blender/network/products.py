@@ -61,11 +61,16 @@ def multiply(x: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "none")  # noqa: SLF001
 
 
+def multiply_any(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Compute x @ weight.T + bias in the faster way that is possible now."""
+    if x.dtype == weight.dtype and can_multiply_fast(x):
+        return multiply(x, weight, bias)
+    return functional.linear(x, weight, bias)
+
+
 def apply_linear(x: Tensor, layer: nn.Linear) -> Tensor:
     """Map (..., C) to (..., D) in the dtype of the layer's weights."""
-    if x.dtype == layer.weight.dtype and can_multiply_fast(x):
-        return multiply(x, layer.weight, layer.bias)
-    return layer(x)
+    return multiply_any(x, layer.weight, layer.bias)
 
 
 def apply_linear_gelu(x: Tensor, layer: nn.Linear) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -22,14 +22,17 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from da3_blender.contract.errors import EngineError, ErrorCode
+from da3_blender.contract.models import estimate_memory_bytes
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.settings import RunSettings
 from da3_blender.inference import loading, metric_scale, model_store, out_of_memory
 from da3_blender.inference import predictor as predictor_module
 from da3_blender.inference.metric_scale import MetricScale
 from da3_blender.inference.out_of_memory import MemoryPlan, plan_less_memory, plan_memory
+from da3_blender.inference.precision import cast_backbone
 from da3_blender.inference.predictor import PredictOptions, Predictor
-from da3_blender.network.any_view import AnyViewNetwork
+from da3_blender.network import block as block_module
+from da3_blender.network.any_view import AnyViewNetwork, ForwardOptions
 from da3_blender.network.dual_dpt import DualDPT
 from da3_blender.network.presets import PRESETS, AnyViewPreset, BackbonePreset, HeadPreset
 from da3_blender.network.work import count_head_bytes, count_projected_bytes
@@ -289,3 +292,23 @@ def test_a_lent_network_comes_back(predictor, images):
     with predictor.moved_to_host():
         assert next(predictor.network.parameters()).device.type == "cpu"
     assert np.array_equal(predictor.predict(images, make_options()).depth, expected.depth)
+
+
+@pytest.mark.parametrize(
+    ("name", "views", "limit_gib"), [("da3-giant", 100, 6.8), ("da3-large", 200, 6.8)]
+)
+def test_a_card_of_8_gb_holds_many_views(monkeypatch, name, views, limit_gib):
+    """Simulated: the bytes of all tensors alive; 1.2 GB are left for driver and desktop."""
+    monkeypatch.setattr(block_module, "attend", lambda q, _k, _v: torch.empty_like(q))  # fused
+    monkeypatch.setattr(torch, "autocast", lambda **_options: nullcontext())  # meta has none
+    with torch.device("meta"):
+        network = AnyViewNetwork(PRESETS[name]).requires_grad_(requires_grad=False)
+        images = torch.empty(1, views, 3, 280, 504)
+    cast_backbone(network, torch.bfloat16)
+    options = ForwardOptions(reference_view="first", views_per_chunk=4)
+    with torch.inference_mode(), LiveBytes() as counter:
+        network(images, options=options)
+    total = counter.peak + images.nbytes + sum(x.nbytes for x in network.parameters())
+    assert total < limit_gib * 2**30
+    estimate = estimate_memory_bytes(name, views, 280, 504, "bfloat16")
+    assert total == pytest.approx(estimate, rel=0.25)

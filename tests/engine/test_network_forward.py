@@ -154,7 +154,9 @@ def test_rays_cost_nothing_unless_wanted(network):
 def test_pieces_change_no_result(network, monkeypatch):
     images = make_images(4)
     whole = run(network, images, views_per_chunk=4, wants_rays=True)
-    monkeypatch.setattr(block_module, "_TOKENS_PER_PIECE", 10)
+    for block in network.backbone["pretrained"].blocks:
+        monkeypatch.setattr(block, "_tokens_per_piece", 10)
+    monkeypatch.setattr(block_module, "_HEAD_TOKENS_PER_PIECE", 13)  # one head at a time
     pieces = run(network, images, views_per_chunk=3, wants_rays=True)
     torch.testing.assert_close(pieces.depth, whole.depth, **CLOSE)
     torch.testing.assert_close(pieces.rays, whole.rays, **CLOSE)

@@ -118,7 +118,7 @@ def _run_single_view(
             output = network(images)
             backbone(images, levels.append)
             inner = {name: torch.cat(values) for name, values in logits.items()}
-            for level in levels:
+            for level in (level.put_in_order() for level in levels):
                 features = backbone.compose_features(level.local, level.main)
                 inner[f"mid_feat{level.stage}"] = features
                 inner[f"mid_camtoken{level.stage}"] = level.main[:, :, 0]

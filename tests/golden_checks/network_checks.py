@@ -265,7 +265,7 @@ def _collect_inner(
         levels = []
         with torch.inference_mode():
             backbone(images, levels.append, tokens, options.reference_view)
-            for level in levels:
+            for level in (level.put_in_order() for level in levels):
                 pair = (level.local, level.main)
                 ours[f"mid_feat{level.stage}"] = backbone.compose_features(*pair)
                 ours[f"mid_camtoken{level.stage}"] = torch.cat([x[:, :, 0] for x in pair], dim=-1)
