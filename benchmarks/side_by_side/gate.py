@@ -67,8 +67,8 @@ def check_bfloat16(truth: Maps, upstream: Maps, ours: Maps, name: str) -> list[C
     Raises:
         GateError: ours is more than 1.2 times as far from it as upstream's.
     """
-    allowed = HALF_PRECISION_LIMIT * _measure_nrmse(upstream.depth, truth.depth)
-    error = _measure_nrmse(ours.depth, truth.depth)
+    allowed = HALF_PRECISION_LIMIT * measure_nrmse(upstream.depth, truth.depth)
+    error = measure_nrmse(ours.depth, truth.depth)
     return _pass_all([Check(f"{name}, depth in bfloat16", error, allowed)])
 
 
@@ -117,7 +117,8 @@ def _compare(ours: Array, upstream: Array) -> float:
     return float(np.abs(ours - upstream).max() / np.abs(upstream).max())
 
 
-def _measure_nrmse(values: Array, truth: Array) -> float:
+def measure_nrmse(values: Array, truth: Array) -> float:
+    """Return the root of the mean squared error as a share of the range of `truth`."""
     return float(np.sqrt(np.mean((values - truth) ** 2)) / (truth.max() - truth.min()))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .gate import check_bfloat16, check_float32
+from .gate import check_bfloat16, check_float32, measure_nrmse
 from .pictures import load_network_pictures
 from .plan import SAMPLES
 from .probe import probe
@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .plan import Plan
+    from .sides import Maps
 
 GROUP = "Network, 504 x 280"
+GROUP_ERROR = "Error of 16 bit, depth against upstream's float32, share of its range"
 GROUP_MEMORY = "Peak memory, 504 x 280"
 _MANY_VIEWS = 8
 _SHIPPED = "as shipped; ours float32"
@@ -56,7 +58,11 @@ def measure_networks(plan: Plan) -> list[Row]:
             name = f"{model}, {views} view{'s' if views > 1 else ''}"
             # on a card, TF32 would hide what the gate looks for
             with torch.backends.cudnn.flags(allow_tf32=False):
-                _pass_gate(upstream, float32, half, images, name)
+                errors = _pass_gate(upstream, float32, half, images, name)
+            if views == plan.views[0] and plan.device == "cpu":  # slow there, so once
+                side = OurSide(checkpoint, plan.device, "float16")
+                errors.append(_measure_float16(upstream, side, images, name))
+            rows += errors
             tensor = upstream.prepare(images)
             calls: dict[str, Callable[[], object]] = {
                 "shipped": partial(upstream.run_as_shipped, images),
@@ -74,13 +80,28 @@ def measure_networks(plan: Plan) -> list[Row]:
 
 def _pass_gate(
     upstream: UpstreamSide, float32: OurSide, half: OurSide | None, images: list, name: str
-) -> None:
+) -> list[Row]:
+    """Check that both sides compute the same; return how exact bfloat16 is."""
     tensor = upstream.prepare(images)
     truth = upstream.run_network(tensor)
     check_float32(truth, float32.run(images), name)
-    if half is not None:
-        autocast = upstream.run_network(tensor, torch.bfloat16)
-        check_bfloat16(truth, autocast, half.run(images), name)
+    if half is None:
+        return []
+    autocast, ours = upstream.run_network(tensor, torch.bfloat16), half.run(images)
+    check_bfloat16(truth, autocast, ours, name)
+    return [_make_error_row(f"{name}: bfloat16", truth, autocast, ours)]
+
+
+def _measure_float16(upstream: UpstreamSide, ours: OurSide, images: list, name: str) -> Row:
+    """Return how exact float16 is; upstream's is what its API does on a processor."""
+    truth = upstream.run_network(upstream.prepare(images))
+    shipped = upstream.run_as_shipped(images)
+    return _make_error_row(f"{name}: float16", truth, shipped, ours.run(images))
+
+
+def _make_error_row(case: str, truth: Maps, upstream: Maps, ours: Maps) -> Row:
+    errors = [measure_nrmse(maps.depth, truth.depth) for maps in (upstream, ours)]
+    return Row(GROUP_ERROR, case, *(f"{error:.3%}" for error in errors))
 
 
 def _list_targets(device: str, views: int) -> dict[str, float]:

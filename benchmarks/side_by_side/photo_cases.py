@@ -50,6 +50,8 @@ def measure_photos(plan: Plan) -> list[Row]:
     peaks = {side: _probe_memory(side, paths) for side in PREPARE}
     upstream_s = seconds["upstream"]
     return [
+        Row(GROUP, "exact path: values that are the same", "", f"{same:.2%}"),
+        Row(GROUP, "fast path: signal to noise, at least 50 dB", "", f"{psnr:.1f} dB"),
         make_time_row(GROUP, "exact path, per photo", upstream_s, seconds["ours"], 1.6),
         make_time_row(
             GROUP, "fast path (at least 50 dB), per photo", upstream_s, seconds["ours fast"], 3.5
