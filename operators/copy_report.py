@@ -8,6 +8,7 @@ Runs in Blender.
 import bpy
 from bpy.types import Context, Operator
 
+from ..da3_blender.client.engine_setup import current_setup, current_status
 from ..da3_blender.client.report import make_report
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
@@ -31,6 +32,8 @@ class DA3_OT_copy_report(Operator):
             "Background": bpy.app.background,
             "Online access": bpy.app.online_access,
         }
-        context.window_manager.clipboard = make_report(current_job(), facts)
+        context.window_manager.clipboard = make_report(
+            current_job(), facts, current_status(), current_setup()
+        )
         self.report({"INFO"}, "The report is on the clipboard")
         return {"FINISHED"}

@@ -100,7 +100,8 @@ def run_self_test(
     """
     began_s = time.monotonic()
     device = choose_device(device_name)
-    folder = weights if (weights / WEIGHTS_FILE).is_file() else seeded
+    has_weights = all((weights / name).is_file() for name in (WEIGHTS_FILE, REFERENCE_FILE))
+    folder = weights if has_weights else seeded
     images, stored, print_of_weights = _read_reference(folder)
     if _fingerprint(folder) != print_of_weights:
         raise EngineError(

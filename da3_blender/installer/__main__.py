@@ -11,15 +11,23 @@ import errno
 import os
 import sys
 import threading
+import traceback
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from ..contract import protocol
 from ..contract.engine_home import EngineHome
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.masking import mask_private
 from ..contract.progress import Progress
-from ..contract.setup_request import CHECK, INSTALL, REMOVE, REPAIR, request_from_json
+from ..contract.setup_request import (
+    CHECK,
+    INSTALL,
+    REMOVE,
+    REPAIR,
+    SetupRequest,
+    request_from_json,
+)
 from .install import install
 from .owner import own
 from .programs import Programs
@@ -51,6 +59,13 @@ class Installer:
             self._fail(EngineError(ErrorCode.INTERNAL, f"{error}.", "File an issue."))
             return 1
         threading.Thread(target=self._listen, daemon=True).start()
+        error = self._carry_out(request)
+        if error is not None:
+            self._fail(error)
+        return 0 if error is None else 1
+
+    def _carry_out(self, request: SetupRequest) -> EngineError | None:
+        """Do what was asked and say so; return what went wrong."""
         progress = Progress(self._report, self._cancelled.is_set, self._note)
         work = Work(request, self._programs, progress, self._cancelled)
         try:
@@ -58,32 +73,29 @@ class Installer:
                 findings = _ACTIONS[request.action](work)
         except CancelledError:
             self._send(protocol.CANCELLED)
-            return 1
         except EngineError as error:
-            self._fail(error)
-            return 1
+            return error
         except OSError as error:
-            self._fail(_explain_system(error, request.home))
-            return 1
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            self._fail(
-                EngineError(
-                    ErrorCode.INTERNAL,
-                    f"The set-up met an error that it does not know ({reason}).",
-                    "Copy the report and file an issue.",
-                )
+            return _explain_system(error, request.home)
+        except Exception as error:  # noqa: BLE001 - the entry point: all becomes a sentence
+            traceback.print_exc()  # to stderr, which is the log
+            return EngineError(
+                ErrorCode.INTERNAL,
+                f"The set-up met an error that it does not know ({type(error).__name__}: {error}).",
+                "Copy the report and file an issue.",
             )
-            raise  # the traceback goes to stderr, which is the log
-        self._send(protocol.DONE, findings=findings, log=self._read_log())
-        return 0
+        else:
+            self._send(protocol.DONE, findings=findings, log=self._read_log())
+        return None
 
     def _listen(self) -> None:
         """Wait for a cancel or for the end of Blender."""
         for line in sys.stdin:
             if protocol.decode(line)["type"] == protocol.CANCEL:
                 self._cancelled.set()
-                threading.Timer(_GRACE_S, self._give_up).start()
+                last = threading.Timer(_GRACE_S, self._give_up)
+                last.daemon = True
+                last.start()
         self._cancelled.set()
         self._programs.kill()
         os._exit(1)
@@ -134,5 +146,16 @@ def _explain_system(error: OSError, home: str) -> EngineError:
     )
 
 
+def main() -> NoReturn:
+    """Serve one request and end at once.
+
+    A thread waits in stdin, which Python cannot close at a usual end.
+    """
+    code = Installer().serve()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(Installer().serve())
+    main()

@@ -52,6 +52,15 @@ def test_the_network_in_the_box_is_used_where_it_is(box):
     assert result.error < 1e-5
 
 
+def test_weights_in_the_box_have_a_reference():
+    if (self_test.WEIGHTS_FOLDER / WEIGHTS_FILE).exists():
+        assert self_test.run_self_test("cpu").weights == "da3-tiny", (
+            "run tools/write_self_test.py da3_blender/inference/bundled/da3-tiny"
+        )
+    else:
+        assert self_test.run_self_test("cpu").weights == "seeded"
+
+
 def test_damaged_weights_are_found(box):
     path = box / WEIGHTS_FILE
     content = bytearray(path.read_bytes())

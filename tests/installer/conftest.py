@@ -30,7 +30,7 @@ def uv_program(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheels")
+    folder = tmp_path_factory.mktemp("wheels") / "Räder 中"
     make_wheels(folder)
     return folder
 
@@ -56,7 +56,7 @@ def index(wheels):
 
 @pytest.fixture
 def home(tmp_path):
-    return EngineHome(tmp_path / "home")
+    return EngineHome(tmp_path / "Zu Hause ü")
 
 
 @pytest.fixture

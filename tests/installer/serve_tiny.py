@@ -9,12 +9,11 @@ lock files.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from da3_blender.contract import engine_lock
 from da3_blender.installer import engine_test, install
-from da3_blender.installer.__main__ import Installer
+from da3_blender.installer.__main__ import main
 
 
 def answer_for_network(*_arguments):
@@ -44,4 +43,4 @@ if __name__ == "__main__":
     if full:
         fetch = install.fetch
         install.fetch = lambda *arguments: fill_disk(int(full)) or fetch(*arguments)
-    sys.exit(Installer().serve())
+    main()

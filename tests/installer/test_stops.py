@@ -179,11 +179,17 @@ def test_no_network_is_a_sentence_with_two_ways_out(run, make_request, index):
     assert "mirror" in job.error.hint
 
 
-def test_a_server_that_lets_only_uv_in_is_left_to_uv(run, make_request, index, monkeypatch):
+def test_a_server_that_lets_only_uv_in_is_left_to_uv(run, make_request, index):
+    index.credentials = "me:word"
+    url = index.url.replace("//", "//me:word@")
+    job = run(make_request(default_index=url, torch_index=url))
+    assert job.state is JobState.DONE, job.error
+    assert any("only uv" in note for note in job.notes)
+
+
+def test_a_server_that_lets_nobody_in_is_a_sentence(run, make_request, index):
     index.status = 401
     job = run(make_request())
-    # uv is not let in either, but it was asked
-    assert any("only uv" in note for note in job.notes)
     assert job.error.code is ErrorCode.DOWNLOAD_FAILED
     assert "401" in job.error.message
 

@@ -87,6 +87,7 @@ class TinyIndex:
         cuts: how many downloads of big files end in the middle from now on.
         status: answer of every download in place of the file, or 0.
         tells_size: whether the index and HEAD tell sizes; PyTorch's index does not.
+        credentials: "user:password" without which nobody is let in, or "".
         requests: (method, name of the wheel, value of Range or "").
     """
 
@@ -95,6 +96,7 @@ class TinyIndex:
     cuts: int = 0
     status: int = 0
     tells_size: bool = True
+    credentials: str = ""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def __post_init__(self):
@@ -126,6 +128,13 @@ class TinyIndex:
 
     def answer(self, handler, *, has_body):
         parts = [unquote(part) for part in handler.path.split("/") if part]
+        wanted = base64.b64encode(self.credentials.encode()).decode()
+        if self.credentials and handler.headers.get("Authorization") != f"Basic {wanted}":
+            handler.send_response(401)
+            handler.send_header("WWW-Authenticate", "Basic realm=tiny")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
         if parts[0] == "simple":
             self._list(handler, parts[1])
             return
