@@ -60,7 +60,7 @@ def test_a_python_that_cannot_be_used_is_named_with_the_remedy(tmp_path, preferr
         find_engine_python(place, tmp_path / "user")
     assert caught.value.code is ErrorCode.ENGINE_MISSING
     assert (place or str(tmp_path / "user" / "engine")) in caught.value.message
-    assert caught.value.hint == "Set the engine's Python in the preferences of DA3 Reconstruction."
+    assert caught.value.hint.startswith("Press Set Up in the tab DA3")
 
 
 def test_without_any_place_to_look_the_engine_is_missing():
