@@ -11,7 +11,7 @@ import bpy
 
 from ..da3_blender.client.engine_setup import shut_down_setup
 from ..da3_blender.client.session import shut_down
-from . import command_line
+from . import command_line, export_splats, import_splats
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
 from .cancel_setup import DA3_OT_cancel_setup
@@ -22,6 +22,8 @@ from .copy_report import DA3_OT_copy_report
 from .dismiss import DA3_OT_dismiss
 from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
+from .export_splats import DA3_OT_export_splats
+from .import_splats import DA3_FH_splats, DA3_OT_import_splats
 from .install_engine import DA3_OT_install_engine
 from .look_through import DA3_OT_look_through
 from .open_preferences import DA3_OT_open_preferences
@@ -49,6 +51,9 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_remove_engine,
         DA3_OT_cancel_setup,
         DA3_OT_dismiss_setup,
+        DA3_OT_import_splats,
+        DA3_OT_export_splats,
+        DA3_FH_splats,
     )
 )
 
@@ -57,10 +62,14 @@ def register() -> None:
     """Add the operators and the command."""
     _register_classes()
     command_line.register()
+    bpy.types.TOPBAR_MT_file_import.append(import_splats.draw_menu)
+    bpy.types.TOPBAR_MT_file_export.append(export_splats.draw_menu)
 
 
 def unregister() -> None:
     """Remove them and end the engine; the timer of a run ends by itself."""
+    bpy.types.TOPBAR_MT_file_export.remove(export_splats.draw_menu)
+    bpy.types.TOPBAR_MT_file_import.remove(import_splats.draw_menu)
     command_line.unregister()
     shut_down_setup()
     shut_down()

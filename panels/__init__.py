@@ -15,6 +15,7 @@ from .points import DA3_PT_points
 from .preferences import DA3_AddonPreferences
 from .scene import DA3_PT_scene
 from .sequence import DA3_PT_sequence
+from .splats import DA3_PT_splats
 
 _register_classes, unregister = bpy.utils.register_classes_factory(
     (
@@ -25,6 +26,7 @@ _register_classes, unregister = bpy.utils.register_classes_factory(
         DA3_PT_sequence,
         DA3_PT_points,
         DA3_PT_scene,
+        DA3_PT_splats,
     )
 )
 

@@ -49,7 +49,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"operators", "client", "scene", "splats", "contract"},
         {"bpy", "bpy_extras", "mathutils"},
     ),
-    "panels": ({"panels", "client", "scene.properties", "contract"}, {"bpy"}),
+    "panels": (
+        {"panels", "client", "scene.properties", "scene.splat_inputs", "contract"},
+        {"bpy"},
+    ),
 }
 # one file each may import these
 ONE_FILE = {"xformers": "network", "gsplat": "inference"}

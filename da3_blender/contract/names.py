@@ -27,6 +27,8 @@ OP_REPAIR_ENGINE: Final = "da3.repair_engine"
 OP_REMOVE_ENGINE: Final = "da3.remove_engine"
 OP_CANCEL_SETUP: Final = "da3.cancel_setup"
 OP_DISMISS_SETUP: Final = "da3.dismiss_setup"
+OP_IMPORT_SPLATS: Final = "da3.import_splats"
+OP_EXPORT_SPLATS: Final = "da3.export_splats"
 MENU_MODELS: Final = "DA3_MT_models"
 
 # Property groups.
@@ -52,16 +54,26 @@ ROLE_ROOT: Final = "root"
 ROLE_CAMERA: Final = "camera"
 ROLE_POINTS: Final = "points"
 ROLE_MESH: Final = "mesh"
+ROLE_SPLATS: Final = "splats"
 
 # Attributes of point clouds.
 ATTR_COLOUR: Final = "Col"
 ATTR_CONFIDENCE: Final = "confidence"
 ATTR_VIEW: Final = "view"
 
+# Attributes of splats: numbers of one Gaussian on one vertex, object space.
+ATTR_SCALE: Final = "scale"  # vector, standard deviations along the Gaussian's own axes
+ATTR_ROTATION: Final = "rotation"  # quaternion, object from own axes
+ATTR_OPACITY: Final = "opacity"  # 0 to 1
+ATTR_HARMONICS: Final = tuple(f"sh_{index}" for index in range(16))  # vector: red, green, blue
+ATTR_RANK: Final = "rank"  # place in the order of importance, 0 first
+
 # Data-blocks that are shared between results.
 MATERIAL_POINTS: Final = "DA3 Points"
 NODES_POINTS: Final = "DA3 Points"
 MATERIAL_PHOTO: Final = "DA3 Photo"
+MATERIAL_SPLATS: Final = "DA3 Splats"
+NODES_SPLATS: Final = "DA3 Splats"
 
 # Files of a results folder.
 MANIFEST: Final = "manifest.json"

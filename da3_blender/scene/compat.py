@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree
+    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree, UILayout
 
 
 def get_eevee_engine() -> str:
@@ -76,3 +76,15 @@ def copy_modifier_inputs(source: NodesModifier, target: NodesModifier) -> None:
                 getattr(target.properties.inputs, item.identifier).value = value.value
         elif item.identifier in source:
             target[item.identifier] = source[item.identifier]
+
+
+def draw_modifier_input(layout: UILayout, modifier: NodesModifier, name: str) -> None:
+    """Show an input of a Geometry Nodes modifier in a panel, where the group has it."""
+    identifier = _find_identifier(modifier.node_group, name) if modifier.node_group else None
+    if identifier is None:
+        return
+    if hasattr(modifier, "properties"):
+        # 5.2: see set_modifier_input.
+        layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=name)
+    else:
+        layout.prop(modifier, f'["{identifier}"]', text=name)
