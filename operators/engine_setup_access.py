@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ..da3_blender.client.setup_job import SetupJob
 
 TICK_S: Final = 0.2
-_AREAS: Final = ("VIEW_3D", "PREFERENCES")
+_REGIONS: Final = {"VIEW_3D": "UI", "PREFERENCES": "WINDOW"}
 
 
 def refuse_while_busy(operator: type[Operator]) -> bool:
@@ -101,11 +101,13 @@ def carry_out(operator: Operator, context: Context, action: str, *, waits: bool)
 
 
 def tag_setup_areas() -> None:
-    """Ask for a redraw of everything that shows the set-up."""
+    """Ask for a redraw of what shows the set-up, and not of the 3D views, which may be slow."""
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in _AREAS:
-                area.tag_redraw()
+            shown = _REGIONS.get(area.type)
+            for region in area.regions:
+                if region.type == shown:
+                    region.tag_redraw()
 
 
 def _follow() -> float | None:
@@ -113,9 +115,9 @@ def _follow() -> float | None:
     job: SetupJob | None = current_setup()
     if job is None:
         return None
-    tick_setup()
+    if tick_setup():
+        tag_setup_areas()
     if not job.is_over:
-        tag_setup_areas()  # the clock in the panel goes on between the installer's messages
         return TICK_S
     get_preferences(bpy.context).refresh_engine()
     tag_setup_areas()

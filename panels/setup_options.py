@@ -108,7 +108,7 @@ class SetupOptions:
 
     def draw_source(self, layout: UILayout) -> None:
         """Draw where packages come from."""
-        layout.prop(self, "packages_source", expand=True)
+        layout.row().prop(self, "packages_source", expand=True)
         if self.packages_source == request.FOLDER:
             layout.prop(self, "packages_folder")
 
@@ -116,6 +116,7 @@ class SetupOptions:
         """Draw everything else that decides a set-up, folded away."""
         header = layout.row()
         header.use_property_split = False
+        header.alignment = "LEFT"
         icon = "DOWNARROW_HLT" if self.show_setup else "RIGHTARROW"
         header.prop(self, "show_setup", icon=icon, emboss=False)
         if not self.show_setup:

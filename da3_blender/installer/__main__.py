@@ -30,7 +30,7 @@ from ..contract.setup_request import (
 )
 from .install import install
 from .owner import own
-from .programs import Programs
+from .programs import Programs, step_back
 from .upkeep import check, remove, repair
 from .uv_failures import explain_denied, explain_full_disk
 from .work import Work
@@ -151,6 +151,7 @@ def main() -> NoReturn:
 
     A thread waits in stdin, which Python cannot close at a usual end.
     """
+    step_back()
     code = Installer().serve()
     sys.stdout.flush()
     sys.stderr.flush()

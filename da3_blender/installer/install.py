@@ -223,8 +223,8 @@ def describe(stamp: EngineStamp, answer: dict[str, Any]) -> list[str]:
 
 def _describe_test(answer: dict[str, Any]) -> str:
     return (
-        f"Test picture: off by {answer.get('error', 0.0):.1e}, "
-        f"allowed {answer.get('tolerance', 0.0):.0e}, {answer.get('seconds', 0.0):.1f} s"
+        f"Test picture: right to {answer.get('error', 0.0):.3%} "
+        f"({answer.get('tolerance', 0.0):.1%} would do), {answer.get('seconds', 0.0):.0f} s"
     )
 
 

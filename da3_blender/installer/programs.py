@@ -7,6 +7,7 @@ Runs in the installer.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _LOG_LINES: Final = 200
+_NICENESS: Final = 10
+
+
+def step_back() -> None:
+    """Let other programs, Blender above all, go first; what this process starts does so too."""
+    if sys.platform == "win32":
+        import ctypes
+
+        kernel = ctypes.windll.kernel32
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), subprocess.BELOW_NORMAL_PRIORITY_CLASS)
+    else:
+        with suppress(OSError):
+            os.nice(_NICENESS)
 
 
 class Finished(NamedTuple):

@@ -31,7 +31,7 @@ def test_a_check_of_a_good_engine_tells_what_it_is(run, make_request, engine, in
     assert job.state is JobState.DONE, job.error
     assert "All files are complete" in job.findings
     assert any("torch 9.1+cpu" in line for line in job.findings)
-    assert any(line.startswith("Test picture: off by") for line in job.findings)
+    assert any(line.startswith("Test picture: right to 0.000%") for line in job.findings)
     assert not index.requests
 
 
