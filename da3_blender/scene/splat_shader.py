@@ -159,13 +159,15 @@ void main()
   gl_Position = vec4(corner, 0.0, 1.0);
 }
 """
+# Blender lays what handlers draw over the viewport in a space that it makes with the exponent 2.2,
+# not with the curve of sRGB: with that, colours would be off by up to 4 levels of 255.
 _OVER_FRAGMENT: Final = """
 void main()
 {
   vec4 c = texelFetch(picture, ivec2(gl_FragCoord.xy), 0);
-  vec3 bright = pow((c.rgb + 0.055) / 1.055, vec3(2.4));
-  vec3 decoded = mix(c.rgb / 12.92, bright, step(vec3(0.04045), c.rgb));
-  fragment = vec4(is_linear > 0.5 ? c.rgb : decoded, c.a);
+  vec3 bright = 1.055 * pow(max(c.rgb, vec3(1e-9)), vec3(1.0 / 2.4)) - 0.055;
+  vec3 encoded = mix(12.92 * c.rgb, bright, step(vec3(0.0031308), c.rgb));
+  fragment = vec4(pow(is_linear > 0.5 ? encoded : c.rgb, vec3(2.2)), c.a);
 }
 """
 

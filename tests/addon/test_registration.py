@@ -14,8 +14,9 @@ OPERATORS = (
     *("copy_report", "open_result", "open_preferences", "dismiss", "download_model"),
     *("install_engine", "check_engine", "repair_engine", "remove_engine"),
     *("cancel_setup", "dismiss_setup"),
+    *("import_splats", "export_splats"),
 )
-PANELS = ("main", "cameras_model", "sequence", "points", "scene")
+PANELS = ("main", "cameras_model", "sequence", "points", "scene", "splats")
 
 
 def list_ours():
@@ -62,7 +63,7 @@ def test_nothing_is_left_after_unregister(extension):
     assert not hasattr(bpy.types.Scene, "da3")
     assert not hasattr(bpy.types.WindowManager, "da3")
     left = {kind: handlers[kind] - count for kind, count in count_handlers().items()}
-    assert left == {"load_post": 2, "undo_post": 1, "redo_post": 1, "depsgraph_update_post": 1}
+    assert left == {"load_post": 3, "undo_post": 2, "redo_post": 2, "depsgraph_update_post": 2}
     root.register()
 
 
