@@ -22,7 +22,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from da3_blender.scene.build_options import BuildOptions  # noqa: E402
 from da3_blender.scene.points import make_points  # noqa: E402
+from da3_blender.scene.site import Site  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +79,8 @@ def build_like_ours(cloud: SimpleNamespace) -> bpy.types.Object:
     """Build the cloud as the extension does, with modifier and material."""
     root = bpy.data.objects.new("root", None)
     bpy.context.collection.objects.link(root)
-    options = SimpleNamespace(point_display="MESH", point_size=1.0, min_confidence=0.0)
-    return make_points(bpy.context, cloud, options, SimpleNamespace(radius=0.01), root)
+    site = Site(root, BuildOptions(update=False), SimpleNamespace(radius=0.01))
+    return make_points(bpy.context, cloud, site)
 
 
 def check(built: bpy.types.Object, cloud: SimpleNamespace) -> None:
