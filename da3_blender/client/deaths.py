@@ -48,7 +48,7 @@ def explain_death(exit_code: int, settings: RunSettings | None) -> EngineError:
             ErrorCode.ENGINE_DIED,
             f"The engine {what}, most likely because memory ran out.",
             "Use fewer photos or a resolution below "
-            f"{settings.process_resolution}, then run again.",
+            f"{settings.network_resolution}, then run again.",
         )
     return EngineError(
         ErrorCode.ENGINE_DIED,

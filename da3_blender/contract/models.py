@@ -106,11 +106,12 @@ class Architecture:
 _ANY_VIEW: Final = frozenset({Capability.CAMERAS, Capability.DEPTH, Capability.CONFIDENCE})
 _SINGLE_VIEW: Final = frozenset({Capability.DEPTH, Capability.SKY})
 
-# Parameters and bytes are counted on the published key lists. Bytes per pixel are a fit to a
+# Parameters and bytes are counted on the published key lists, those of da3-tiny on its own. Bytes per pixel are a fit to a
 # simulation of live tensors at 280x504 and 504x504 with a 16 bit backbone, a float32 head and
 # no rays (GiB of one view, MiB of each further one; both grow with the pixels: the two sizes
 # agree within 5 %). Views of single-view networks come one at a time.
 _ARCHITECTURES: Final = (
+    Architecture("da3-tiny", 7_915_874, 31_663_496, 21_961_736, 760, 57, _ANY_VIEW),
     Architecture("da3-small", 34_299_463, 135_975_496, 92_972_872, 550, 42.5, _ANY_VIEW),
     Architecture("da3-base", 135_366_599, 536_813_000, 365_873_096, 845, 73, _ANY_VIEW),
     Architecture("da3-large", 410_941_767, 1_625_616_072, 1_019_987_656, 1690, 112, _ANY_VIEW),
@@ -163,7 +164,8 @@ class ModelEntry:
         licence: of the weights.
         is_deprecated: a better trained checkpoint of the same network replaces it.
         purpose: one sentence, when to take it.
-        bundled_sha256: of the weights that come with the extension; "" for those on the hub.
+        is_bundled: the weights come with the extension, so that nothing is downloaded; their hash
+            is in the `config.json` beside them.
         greatest_resolution: pixels of the longest side beyond which results get worse; 0 if more
             is better.
     """
@@ -175,13 +177,8 @@ class ModelEntry:
     licence: Licence
     is_deprecated: bool
     purpose: str
-    bundled_sha256: str = ""
+    is_bundled: bool = False
     greatest_resolution: int = 0
-
-    @property
-    def is_bundled(self) -> bool:
-        """Tell whether the weights come with the extension, so that nothing is downloaded."""
-        return bool(self.bundled_sha256)
 
     @property
     def page(self) -> str:
@@ -239,6 +236,18 @@ def _make(
 
 _EARLIER: Final = "Earlier checkpoint with a known training error, to repeat old results"
 _ENTRIES: Final = (
+    ModelEntry(
+        id="da3-tiny",
+        title="Tiny",
+        repository="",
+        architecture=_ARCHITECTURE["da3-tiny"],
+        licence=PUBLIC_DOMAIN,
+        is_deprecated=False,
+        purpose="Preview quality, trained on synthetic rooms, to try everything at once; download "
+        "Base for real work",
+        is_bundled=True,
+        greatest_resolution=112,
+    ),
     _make("Small", "DA3-SMALL", "da3-small", APACHE, "Fastest, for a first look and small cards"),
     _make("Base", "DA3-BASE", "da3-base", APACHE, "Good quality at moderate speed"),
     _make(

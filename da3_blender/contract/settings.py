@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from .errors import EngineError, ErrorCode
-from .models import DEFAULT_MODEL, Capability
+from .models import DEFAULT_MODEL, Capability, get_model
 from .models import MODELS as CATALOGUE
 
 INPUT_KINDS: Final = ("AUTO", "PHOTOS", "SEQUENCE", "VIDEO")
@@ -78,7 +78,8 @@ class RunSettings:
             bfloat16 or float16 on a graphics card.
         compile_network: let torch.compile have the network's blocks: faster on some graphics
             cards after up to a minute; needs a compiler on the machine, else nothing changes.
-        process_resolution: pixels of the longest (or shortest) side that the network sees.
+        process_resolution: pixels of the longest (or shortest) side that the network sees; see
+            `network_resolution`.
         resize_method: one of RESIZE_METHODS.
         reference_view: one of REFERENCE_VIEWS.
         use_ray_pose: cameras from the ray map in place of the camera decoder.
@@ -140,6 +141,11 @@ class RunSettings:
     reuse: str = ""
     only_views: tuple[str, ...] = ()
     renew_cameras: bool = False
+
+    @property
+    def network_resolution(self) -> int:
+        """Return `process_resolution`, or less for a model that sees worse with so many pixels."""
+        return get_model(self.model).limit_resolution(self.process_resolution)
 
     def problems(self) -> list[str]:
         """Return one sentence per choice that cannot work; an empty list means go."""

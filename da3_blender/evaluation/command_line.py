@@ -166,7 +166,7 @@ def make_options(settings: RunSettings) -> PredictOptions:
     from ..inference.predictor import PredictOptions
 
     return PredictOptions(
-        process_resolution=settings.process_resolution,
+        process_resolution=settings.network_resolution,
         resize_method=settings.resize_method,
         reference_view=settings.reference_view,
         use_ray_pose=settings.use_ray_pose,

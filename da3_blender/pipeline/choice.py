@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decides who finds the cameras: a DA3 network where a checkpoint can be had, else COLMAP.
 
-Runs in the engine.
+Runs in the engine. The model that comes with the extension is a preview and always at hand, so it
+finds cameras only where it was asked to: otherwise it would take COLMAP's place everywhere.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..contract.errors import EngineError, ErrorCode
-from ..contract.models import Capability, format_gigabytes, get_model
+from ..contract.models import DEFAULT_MODEL, Capability, format_gigabytes, get_model
 
 if TYPE_CHECKING:
+    from ..contract.models import ModelEntry
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
 
@@ -42,22 +44,42 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
         EngineError: CHECKPOINT_MISSING where DA3 was asked for or a named file is absent.
     """
     checkpoint = _find_checkpoint(settings, progress)
-    has_cameras = get_model(settings.model).can(Capability.CAMERAS)
-    if settings.cameras == "COLMAP":
-        return Choice(use_colmap=True, checkpoint=checkpoint)
+    entry = get_model(settings.model)
     if checkpoint is not None:
-        return Choice(use_colmap=not has_cameras, checkpoint=checkpoint)
+        use_colmap = (
+            settings.cameras == "COLMAP"
+            or not entry.can(Capability.CAMERAS)
+            or (settings.cameras == "AUTO" and entry.is_bundled)
+        )
+        if entry.is_bundled:
+            progress.note(_describe_preview(entry, use_colmap=use_colmap))
+        return Choice(use_colmap=use_colmap, checkpoint=checkpoint)
+    if settings.cameras == "COLMAP":
+        return Choice(use_colmap=True, checkpoint=None)
     if settings.cameras == "DA3":
         raise EngineError(
             ErrorCode.CHECKPOINT_MISSING,
             f"The weights of {settings.model} are not on this machine.",
-            "Allow the download, name a folder that has them, or take the cameras from COLMAP.",
+            "Install the extension again, or take the cameras from COLMAP."
+            if entry.is_bundled
+            else "Allow the download, name a folder that has them, take the cameras from COLMAP, or "
+            "try the model that comes with the extension.",
         )
     progress.note(
         f"No {settings.model} checkpoint is on this machine and none may be downloaded: "
         "COLMAP finds the cameras and a sparse cloud."
     )
     return Choice(use_colmap=True, checkpoint=None)
+
+
+def _describe_preview(entry: ModelEntry, *, use_colmap: bool) -> str:
+    """Say what quality to expect of the model that comes with the extension."""
+    parts = "the depth" if use_colmap else "depth and cameras"
+    sentence = (
+        f"{entry.title} is a preview, trained on synthetic rooms only: expect {parts} to be rough. "
+        f"Download {get_model(DEFAULT_MODEL).title} for real work"
+    )
+    return f"{sentence}." if use_colmap else f"{sentence}, or take the cameras from COLMAP."
 
 
 def choose_checkpoint(settings: RunSettings, progress: Progress) -> Path:
@@ -73,6 +95,9 @@ def choose_checkpoint(settings: RunSettings, progress: Progress) -> Path:
             f"The weights of {settings.model} are not on this machine.",
             "Download the model, or choose another one.",
         )
+    entry = get_model(settings.model)
+    if entry.is_bundled:
+        progress.note(_describe_preview(entry, use_colmap=True))
     return checkpoint
 
 
@@ -94,6 +119,8 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     if not settings.may_download or settings.cameras == "COLMAP":
         return None
     entry = get_model(settings.model)
+    if entry.is_bundled:
+        return None
     if not entry.is_commercial_use_allowed:
         progress.note(f"{entry.title} is licensed {entry.licence.title}. {entry.licence.sentence}")
     return fetch_checkpoint(entry.id, progress)

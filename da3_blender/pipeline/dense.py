@@ -250,7 +250,7 @@ def _make_options(
     from ..inference.predictor import PredictOptions
 
     return PredictOptions(
-        process_resolution=settings.process_resolution,
+        process_resolution=settings.network_resolution,
         resize_method=settings.resize_method,
         reference_view=settings.reference_view,
         use_ray_pose=settings.use_ray_pose,
@@ -307,7 +307,7 @@ def _guess_one_camera(source: PhotoSource, photos: PinholePhotos) -> Outcome:
 
 def _find_least_side(source: PhotoSource, settings: RunSettings) -> int:
     """Return the longer side in pixels that a photo must keep for the network to see no loss."""
-    side = _SPARE_PIXELS * settings.process_resolution
+    side = _SPARE_PIXELS * settings.network_resolution
     if settings.resize_method.startswith("upper"):
         return side
     longest = max(max(v.width, v.height) / min(v.width, v.height) for v in source.views)

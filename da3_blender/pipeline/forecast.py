@@ -122,7 +122,7 @@ def _choose_size(views: list[View], settings: RunSettings) -> tuple[int, int]:
     """Return the grid that all photos fit: the smallest height and width."""
     is_lower = settings.resize_method.startswith("lower")
     sizes = [
-        fit_to_network(v.width, v.height, settings.process_resolution, is_lower_bound=is_lower)
+        fit_to_network(v.width, v.height, settings.network_resolution, is_lower_bound=is_lower)
         for v in views
     ]
     return min(height for height, _ in sizes), min(width for _, width in sizes)

@@ -140,7 +140,7 @@ def _predict(
 
     is_known = not settings.renew_cameras
     options = PredictOptions(
-        process_resolution=settings.process_resolution,
+        process_resolution=settings.network_resolution,
         resize_method=settings.resize_method,
         reference_view=settings.reference_view,
         use_ray_pose=settings.use_ray_pose,

@@ -67,7 +67,7 @@ def summarise(error: BaseException) -> str:
 
 def suggest_smaller(settings: RunSettings) -> str:
     """Return a remedy for too little memory with concrete numbers."""
-    now = settings.process_resolution
+    now = settings.network_resolution
     smaller = now * 3 // 4 // _PATCH_PX * _PATCH_PX
     if smaller < _SMALLEST_RESOLUTION_PX:
         return "Use fewer photos or a smaller model."

@@ -39,7 +39,25 @@ def test_all_published_checkpoints_are_there_once():
     names |= {f"-{size}{version}" for size in ("LARGE", "GIANT") for version in ("", "-1.1")}
     names |= {"NESTED-GIANT-LARGE", "NESTED-GIANT-LARGE-1.1"}
     repositories = [entry.repository for entry in MODELS.values()]
-    assert sorted(repositories) == sorted(f"depth-anything/DA3{name}" for name in names)
+    published = sorted(f"depth-anything/DA3{name}" for name in names)
+    assert sorted(filter(None, repositories)) == published
+
+
+def test_one_model_comes_with_the_extension():
+    (entry,) = (entry for entry in MODELS.values() if not entry.repository)
+    assert entry.id == "da3-tiny"
+    assert entry.is_bundled
+    assert entry.licence.spdx_id == "CC0-1.0"
+    assert entry.page == entry.licence.url
+    assert entry.download_bytes < 16e6
+    assert entry.limit_resolution(504) == entry.greatest_resolution < 504
+    assert (
+        RunSettings(("/a",), "/b", model=entry.id).network_resolution == entry.greatest_resolution
+    )
+    assert RunSettings(("/a",), "/b", model="da3-base").network_resolution == 504
+    assert entry.id != DEFAULT_MODEL
+    assert "Base" in entry.purpose
+    assert "synthetic" in entry.purpose
 
 
 def test_plain_names_mean_the_recommended_checkpoints():
@@ -55,9 +73,11 @@ def test_plain_names_mean_the_recommended_checkpoints():
 
 def test_licences_are_those_of_the_authors():
     free = {entry.id for entry in list_models(commercial_only=True)}
-    assert free == {"da3-small", "da3-base", "da3metric-large", "da3mono-large"}
+    assert free == {"da3-tiny", "da3-small", "da3-base", "da3metric-large", "da3mono-large"}
     for entry in MODELS.values():
         expected = "Apache-2.0" if entry.id in free else "CC-BY-NC-4.0"
+        if entry.is_bundled:
+            expected = "CC0-1.0"
         assert entry.licence.spdx_id == expected
         assert ("non-commercial" in entry.describe()) == (entry.id not in free)
         assert entry.licence.url.startswith("https://")

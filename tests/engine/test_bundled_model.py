@@ -25,7 +25,7 @@ def entry(monkeypatch, tmp_path):
         title="Own",
         repository="",
         licence=models.PUBLIC_DOMAIN,
-        bundled_sha256="0" * 64,
+        is_bundled=True,
         greatest_resolution=140,
     )
     monkeypatch.setitem(models.MODELS, made.id, made)

@@ -295,7 +295,8 @@ def test_a_lent_network_comes_back(predictor, images):
 
 
 @pytest.mark.parametrize(
-    ("name", "views", "limit_gib"), [("da3-giant", 100, 6.8), ("da3-large", 200, 6.8)]
+    ("name", "views", "limit_gib"),
+    [("da3-giant", 100, 6.8), ("da3-large", 200, 6.8), ("da3-tiny", 100, 0.8)],
 )
 def test_a_card_of_8_gb_holds_many_views(monkeypatch, name, views, limit_gib):
     """Simulated: the bytes of all tensors alive; 1.2 GB are left for driver and desktop."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ import pytest
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
 pytest.importorskip("torch", reason="torch is not installed")
 
+from da3_blender.contract.errors import EngineError
 from da3_blender.contract.models import MODELS
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.settings import RunSettings
+from da3_blender.inference import model_store
 from da3_blender.pipeline.choice import choose_solver
 from tests.engine.local_hub import run_hub
 
@@ -50,14 +53,51 @@ def hub():
         ("da3-base", "COLMAP", "COLMAP + DA3"),
         ("da3mono-large", "AUTO", "COLMAP + DA3"),
         ("da3metric-large", "COLMAP", "COLMAP + DA3"),
+        ("da3-tiny", "DA3", "DA3"),
+        ("da3-tiny", "COLMAP", "COLMAP + DA3"),
+        ("da3-tiny", "AUTO", "COLMAP + DA3"),
     ],
 )
 def test_models_without_cameras_get_them_from_colmap(tmp_path, progress, model, cameras, title):
-    file = tmp_path / "model.safetensors"
+    file = tmp_path / model / "model.safetensors"
+    file.parent.mkdir()
     file.touch()
     settings = RunSettings(("/a",), "/b", model=model, cameras=cameras, checkpoint=str(tmp_path))
     choice = choose_solver(settings, progress)
     assert (choice.title, choice.checkpoint) == (title, file)
+
+
+@pytest.mark.parametrize("cameras", ["AUTO", "DA3", "COLMAP"])
+def test_the_preview_says_what_to_expect(tmp_path, progress, notes, cameras):
+    file = tmp_path / "da3-tiny.safetensors"
+    file.touch()
+    settings = RunSettings(("/a",), "/b", model="da3-tiny", cameras=cameras)
+    choose_solver(replace(settings, checkpoint=str(tmp_path)), progress)
+    (note,) = notes
+    assert "preview" in note
+    assert "Download Base" in note
+    assert ("from COLMAP" in note) == (cameras == "DA3")
+
+
+def test_the_preview_does_not_stand_in_for_a_model_that_is_not_here(
+    tmp_path, monkeypatch, progress, notes
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    choice = choose_solver(RunSettings(("/a",), "/b", model="da3-base"), progress)
+    assert choice.title == "COLMAP"
+    assert "sparse" in notes[0]
+    with pytest.raises(EngineError, match="da3-base are not on this machine"):
+        choose_solver(RunSettings(("/a",), "/b", model="da3-base", cameras="DA3"), progress)
+
+
+def test_an_installation_without_the_preview_is_to_be_repaired(monkeypatch, progress):
+    monkeypatch.setattr(model_store, "find_bundled_checkpoint", lambda _entry: None)
+    settings = RunSettings(("/a",), "/b", model="da3-tiny", cameras="DA3", may_download=True)
+    with pytest.raises(EngineError, match="not on this machine") as caught:
+        choose_solver(settings, progress)
+    assert caught.value.hint.startswith("Install the extension again")
+    choice = choose_solver(replace(settings, cameras="COLMAP"), progress)
+    assert choice.title == "COLMAP"
 
 
 @pytest.mark.parametrize("model", ["da3-base", "da3-large"])
@@ -104,6 +144,8 @@ def test_the_command_line_downloads_and_lists(hub, tmp_path):
     here = dict(zip((line.split()[0] for line in listed[::2]), listed[1::2], strict=True))
     assert list(here) == list(MODELS)
     assert here.pop("da3-giant").strip() == str(path)
+    bundled = model_store.find_bundled_checkpoint(MODELS["da3-tiny"])
+    assert here.pop("da3-tiny").strip() == str(bundled or "not on this machine")
     assert {line.strip() for line in here.values()} == {"not on this machine"}
 
 

@@ -8,16 +8,20 @@ Runs in the engine's environment.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from da3_blender.contract.models import MODELS
+from da3_blender.contract.models import MODELS, get_model
 from da3_blender.inference.weights import build_empty_network, is_ignored_key, official_key
 from da3_blender.network.presets import PRESETS
 
+MATRIX = re.compile(
+    r"backbone\.pretrained\.(patch_embed\.proj|blocks\.\d+\.(attn\.(qkv|proj)|mlp\.\w+))\."
+)
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 
 
@@ -48,3 +52,16 @@ def test_download_size_is_four_bytes_per_official_weight(entry):
             size *= side
         count += size
     assert entry.download_bytes == 4 * count
+
+
+def test_the_sizes_of_our_own_model_are_counted_on_its_network():
+    entry = get_model("da3-tiny")
+    state = build_empty_network(PRESETS[entry.architecture.name]).state_dict()
+    count = sum(value.numel() for value in state.values())
+    assert entry.architecture.parameters == count
+    assert entry.download_bytes == 2 * count
+    assert entry.architecture.weights_bytes_float32 == 4 * count
+    matrices = sum(
+        value.numel() for key, value in state.items() if MATRIX.search(official_key(key))
+    )
+    assert entry.architecture.weights_bytes_half == 4 * count - 2 * matrices
