@@ -88,8 +88,8 @@ class EngineHome:
         return self.folder / "setup.lock"
 
     def list_unfinished(self) -> list[Path]:
-        """Return environments that were being built or thrown away when something ended it."""
-        return sorted(self.folder.glob("engine.new-*")) + sorted(self.folder.glob("engine.old-*"))
+        """Return folders that were being built or thrown away when something ended it."""
+        return sorted(self.folder.glob("engine.new-*")) + sorted(self.folder.glob("*.old-*"))
 
 
 @dataclass(frozen=True)

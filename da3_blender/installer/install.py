@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..contract.engine_home import PYTHON_IN_ENVIRONMENT, STAMP_FILE, EngineHome, EngineStamp
 from ..contract.engine_lock import hash_lock_files
 from ..contract.errors import EngineError, ErrorCode
+from .discarding import discard, put_in_place, remove_unfinished
 from .downloads import ByteCounter, Downloader, NeedsUvError, format_bytes, sum_sizes
 from .engine_test import load_libraries, test_network
 from .pythons import BasePython, PythonFinder
@@ -49,7 +50,6 @@ _GROWTH_LARGE: Final = 2.6
 _LARGE_BYTES: Final = 1_000_000_000
 _SPARE_BYTES: Final = 200_000_000
 _COMPILED_GROWTH: Final = 1.2  # bytecode beside each Python file
-_RENAME_ATTEMPTS: Final = 10
 
 
 def install(work: Work) -> list[str]:
@@ -77,11 +77,11 @@ def install(work: Work) -> list[str]:
         answer = run_tests(work, fresh)
         stamp = make_stamp(work, fresh, base, packages, answer)
         stamp.write(fresh / STAMP_FILE)
-        _put_in_place(home, fresh)
+        put_in_place(home, fresh)
     except BaseException:
         shutil.rmtree(fresh, ignore_errors=True)
         raise
-    shutil.rmtree(home.workshop, ignore_errors=True)
+    discard(home.workshop)
     return describe(stamp, answer)
 
 
@@ -228,12 +228,6 @@ def _describe_test(answer: dict[str, Any]) -> str:
     )
 
 
-def remove_unfinished(home: EngineHome) -> None:
-    """Throw away environments that nobody will finish."""
-    for folder in home.list_unfinished():
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _check_space(home: EngineHome, packages: Sequence[Package]) -> None:
     """Refuse to begin what the disk cannot hold.
 
@@ -297,34 +291,3 @@ class _Unpacking:
 
 def _find_python(environment: Path) -> Path:
     return environment / PYTHON_IN_ENVIRONMENT[0]
-
-
-def _put_in_place(home: EngineHome, fresh: Path) -> None:
-    """Rename the fresh environment to its place; the old one goes."""
-    old = home.folder / f"engine.old-{os.getpid()}"
-    if home.environment.exists():
-        _rename(home.environment, old)
-    try:
-        _rename(fresh, home.environment)
-    except EngineError:
-        if old.exists():
-            old.rename(home.environment)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _rename(source: Path, target: Path) -> None:
-    """Rename a folder; virus scanners on Windows hold new files for a moment."""
-    for attempt in range(_RENAME_ATTEMPTS):
-        try:
-            source.rename(target)
-        except PermissionError as error:
-            if attempt + 1 < _RENAME_ATTEMPTS:
-                time.sleep(0.3)
-                continue
-            raise EngineError(
-                ErrorCode.OUTPUT_UNWRITABLE,
-                f"The folder {source} is in use by another program.",
-                "Close other Blenders that use the engine, and try again.",
-            ) from error
-        return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from ..contract.engine_home import EngineStamp, read_stamp
 from ..contract.engine_lock import hash_lock_files
 from ..contract.errors import EngineError, ErrorCode
+from .discarding import discard, remove_unfinished, set_aside
 from .downloads import format_bytes
 from .install import (
     STAGE_DOWNLOAD,
@@ -27,7 +28,6 @@ from .install import (
     install_packages,
     make_stamp,
     plan_packages,
-    remove_unfinished,
     run_tests,
 )
 from .records import Record, find_damaged, read_records
@@ -51,6 +51,7 @@ def check(work: Work) -> list[str]:
         EngineError: ENGINE_MISSING, or ENGINE_BROKEN with the reason.
         CancelledError: the user cancelled.
     """
+    remove_unfinished(work.home)
     work.progress.plan([(STAGE_FILES, 0.6), (STAGE_TEST, 0.4)])
     work.progress.begin(STAGE_FILES)
     stamp = _need_stamp(work)
@@ -80,6 +81,7 @@ def repair(work: Work) -> list[str]:
         EngineError: anything that the user can mend.
         CancelledError: the user cancelled.
     """
+    remove_unfinished(work.home)
     stamp = read_stamp(work.home.stamp_file)
     is_usable = stamp is not None and work.home.python.is_file()
     if stamp is None or not is_usable or stamp.lock != hash_lock_files():
@@ -97,7 +99,6 @@ def repair(work: Work) -> list[str]:
     damaged = _find_damaged(work, stamp)
     if damaged:
         work.progress.begin(STAGE_PREPARE)
-        remove_unfinished(work.home)
         base, packages = plan_packages(work)
         is_same = all(stamp.packages.get(p.name) == p.version for p in packages)
         if not is_same or base.version_text != stamp.python:
@@ -111,7 +112,7 @@ def repair(work: Work) -> list[str]:
         answer = run_tests(work, work.home.environment)
         mended = make_stamp(work, work.home.environment, base, packages, answer)
         mended.write(work.home.stamp_file)
-        shutil.rmtree(work.home.workshop, ignore_errors=True)
+        discard(work.home.workshop)
         return [*describe(mended, answer), f"Installed again: {', '.join(sorted(damaged))}"]
     work.progress.begin(STAGE_TEST, "Loading all libraries")
     try:
@@ -136,9 +137,11 @@ def remove(work: Work) -> list[str]:
     work.progress.plan([(STAGE_REMOVE, 1.0)])
     work.progress.begin(STAGE_REMOVE)
     home.stamp_file.unlink(missing_ok=True)  # from here on it is no engine any more
-    places = [home.environment, home.workshop, home.pythons, *home.list_unfinished()]
+    for place in (home.environment, home.workshop, home.pythons):
+        set_aside(place)
+    places = home.list_unfinished()
     freed = 0
-    for number, place in enumerate(path for path in places if path.exists()):
+    for number, place in enumerate(places):
         work.progress.report(number / len(places), place.name, force=True)
         freed += _remove_tree(work, place)
     return [f"{format_bytes(freed)} were freed"]

@@ -93,6 +93,18 @@ def test_an_engine_whose_python_is_gone_is_made_anew(run, make_request, engine, 
     assert read_condition(home) is EngineCondition.READY
 
 
+@pytest.mark.parametrize("name", ["engine.new-1", "engine.old-1"])
+def test_an_engine_that_was_being_exchanged_is_put_in_place(
+    run, make_request, engine, home, index, name
+):
+    home.environment.rename(home.folder / name)  # a kill between two renames
+    assert read_condition(home) is EngineCondition.UNFINISHED
+    job = run(make_request(CHECK))
+    assert job.state is JobState.DONE, job.error
+    assert read_condition(home) is EngineCondition.READY
+    assert not index.requests
+
+
 def test_a_check_without_an_engine_says_so(run, make_request, home):
     job = run(make_request(CHECK))
     assert job.error.code is ErrorCode.ENGINE_MISSING
