@@ -25,15 +25,22 @@ def srgb_from_linear(c):
     return np.where(c <= 0.0031308, c * 12.92, 1.055 * np.maximum(c, 1e-12) ** (1 / 2.4) - 0.055)
 
 
-def project_splats(cloud, w2c, K, dilation_px=0.3):
-    """Give (pixels (G, 2), covariances (G, 2, 2) in pixels, depths (G,)) of all Gaussians."""
+def project_splats(cloud, w2c, K, dilation_px=0.3, size=None):
+    """Give (pixels (G, 2), covariances (G, 2, 2) in pixels, depths (G,)) of all Gaussians.
+
+    With a size, slopes beyond 1.3 halves of the picture are limited, as the original does.
+    """
     w2c, K = np.asarray(w2c, float), np.asarray(K, float)
     p = cloud.positions @ w2c[:3, :3].T + w2c[:3, 3]
     x, y, z = p.T
     safe = np.where(np.abs(z) > 1e-9, z, 1e-9)
+    slopes = [x / safe, y / safe]
+    if size is not None:
+        limits = (1.3 * size[0] / (2 * K[0, 0]), 1.3 * size[1] / (2 * K[1, 1]))
+        slopes = [np.clip(s, -limit, limit) for s, limit in zip(slopes, limits, strict=True)]
     J = np.zeros((cloud.count, 2, 3))
-    J[:, 0, 0], J[:, 0, 2] = K[0, 0] / safe, -K[0, 0] * x / safe**2
-    J[:, 1, 1], J[:, 1, 2] = K[1, 1] / safe, -K[1, 1] * y / safe**2
+    J[:, 0, 0], J[:, 0, 2] = K[0, 0] / safe, -K[0, 0] * slopes[0] / safe
+    J[:, 1, 1], J[:, 1, 2] = K[1, 1] / safe, -K[1, 1] * slopes[1] / safe
     T = J @ w2c[:3, :3]
     covariances = T @ build_covariances(cloud).astype(float) @ T.transpose(0, 2, 1)
     covariances += dilation_px * np.eye(2)
@@ -57,7 +64,7 @@ def render(cloud, w2c, K, size, *, blend="display", dilation_px=0.3, colours=Non
         (H, W, 4) float64 in the space of the blending, premultiplied, before any background.
     """
     width, height = size
-    pixels, covariances, depth = project_splats(cloud, w2c, K, dilation_px)
+    pixels, covariances, depth = project_splats(cloud, w2c, K, dilation_px, size)
     if colours is None:
         eye = -np.asarray(w2c, float)[:3, :3].T @ np.asarray(w2c, float)[:3, 3]
         towards = cloud.positions - eye

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 RECIPE: Final = "splats 1"
 LEAST_ALPHA: Final = 1 / 255
 """What is fainter is cut off, as in 3D Gaussian Splatting."""
+SLOPE_LIMIT: Final = 1.3
+"""How far beyond the picture's edges, in halves of its size, the projection is followed: farther
+out its derivative explodes, and 3D Gaussian Splatting limits it likewise."""
 _NEAREST: Final = 1e-4
 _AXES: Final = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 _ACROSS, _ALONG = "da3_across", "da3_along"
@@ -150,10 +153,17 @@ def _add_shapes(
     info = build.add("GeometryNodeCameraInfo", {0: camera})
     is_parallel = build.get_output(info, "Is Orthographic")
     # a step in depth moves the picture sideways by where it is seen: x / depth, y / depth
-    slope_x = build.switch("FLOAT", is_parallel, x / (-z), 0.0)
-    slope_y = build.switch("FLOAT", is_parallel, y / (-z), 0.0)
-    xx, xy, yy = _add_covariance(build, lengths, camera_from_object, (slope_x, slope_y))
-    pixel = _add_pixel(build, info, given, z, is_parallel)
+    matrix = build.add(
+        "FunctionNodeSeparateMatrix", {0: build.get_output(info, "Projection Matrix")}
+    )
+    slopes = []
+    for place, name in ((x, "Column 1 Row 1"), (y, "Column 2 Row 2")):
+        limit = build.compute("DIVIDE", SLOPE_LIMIT, build.get_output(matrix, name))
+        slope = build.compute("MINIMUM", place / (-z), limit)
+        slope = build.compute("MAXIMUM", slope, -limit)
+        slopes.append(build.switch("FLOAT", is_parallel, slope, 0.0))
+    xx, xy, yy = _add_covariance(build, lengths, camera_from_object, slopes)
+    pixel = _add_pixel(build, build.get_output(matrix), given, z, is_parallel)
     extra = pixel * pixel * given[inputs.FILTER] * grown
     xx, yy = xx + extra, yy + extra
     # any root of the matrix will do: the quad is a parallelogram around the ellipse
@@ -180,7 +190,7 @@ def _add_covariance(
     build: FieldBuilder,
     lengths: tuple[Field, Field, Field],
     camera_from_object: Field,
-    slopes: tuple[Field, Field],
+    slopes: list[Field],
 ) -> tuple[Field, Field, Field]:
     """Return the covariance in the plane of the picture: xx, xy, yy."""
     rotation = build.read(names.ATTR_ROTATION, "QUATERNION")
@@ -197,14 +207,11 @@ def _add_covariance(
 
 
 def _add_pixel(
-    build: FieldBuilder, info: object, given: dict[str, Field], z: Field, is_parallel: Field
+    build: FieldBuilder, m00: Field, given: dict[str, Field], z: Field, is_parallel: Field
 ) -> Field:
     """Return the size of a pixel at the depth of each Gaussian, camera units."""
-    matrix = build.add(
-        "FunctionNodeSeparateMatrix", {0: build.get_output(info, "Projection Matrix")}
-    )
     # width of the picture at depth 1: 2 / m00
-    unit = build.compute("DIVIDE", 2.0, build.get_output(matrix) * given[inputs.RENDER_WIDTH])
+    unit = build.compute("DIVIDE", 2.0, m00 * given[inputs.RENDER_WIDTH])
     return build.switch("FLOAT", is_parallel, unit * (-z), unit)
 
 

@@ -14,6 +14,7 @@ import gpu
 import numpy as np
 
 from ..splats.harmonics import C0, C1, C2, C3
+from .splat_nodes import SLOPE_LIMIT
 
 if TYPE_CHECKING:
     from gpu.types import GPUBatch, GPUShader, GPUTexture
@@ -112,7 +113,9 @@ void main()
     paint = vec4(0.0);
     return;
   }}
-  vec2 slope = is_parallel ? vec2(0.0) : seen.xy / depth;
+  // beyond the picture's edges the derivative explodes: 3D Gaussian Splatting limits it
+  vec2 limit = {SLOPE_LIMIT} / vec2(frame.projection[0][0], frame.projection[1][1]);
+  vec2 slope = is_parallel ? vec2(0.0) : clamp(seen.xy / depth, -limit, limit);
   vec2 focal = 0.5 * frame.screen.xy * vec2(frame.projection[0][0], frame.projection[1][1]);
   focal = is_parallel ? focal : focal / depth;
   mat3 axes = mat3(frame.view_from_object) * rotation_matrix(turn);

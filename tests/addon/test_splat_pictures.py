@@ -88,6 +88,22 @@ def test_lower_degrees(stage, drawing, setter, degree):
     assert compare(draw(drawing, ob, camera)[1], wanted, "display") > 50
 
 
+@pytest.mark.parametrize("way", ["viewport", "CYCLES"])
+def test_from_inside_the_cloud(stage, drawing, setter, extension, tmp_path, way):
+    ob, cloud, camera = stage
+    setter(ob, "Display Values", value=True)
+    w2c = scenes.look_from((0.5, 0.1, 0.3), (2, 0.4, 1))
+    scenes.place(camera, w2c)
+    wanted = render(cloud, w2c, scenes.K, (scenes.WIDTH, scenes.HEIGHT))
+    if way == "viewport":
+        picture = draw(drawing, ob, camera)[1]
+    else:
+        extension("da3_blender.scene.splat_files").prepare_cycles(bpy.context.scene)
+        scenes.set_up_render(bpy.context.scene, way, 4)
+        picture, _ = scenes.render_picture(bpy.context.scene, tmp_path / "a.exr")
+    assert compare(picture, wanted, "display") > 40
+
+
 TRANSFORMS = {
     "turned": Matrix.LocRotScale((0.3, 0.2, -0.1), Euler((0.4, 1.1, -0.6)), (1, 1, 1)),
     "larger": Matrix.LocRotScale((0, 0.5, 0), Euler((0, 0, 2)), (1.3, 1.3, 1.3)),

@@ -75,6 +75,14 @@ def test_off_axis_a_sphere_becomes_the_ellipse_of_the_derivative():
     assert depth[0] == pytest.approx(4)
 
 
+def test_far_beyond_the_edge_the_slope_is_limited():
+    cloud = make([[9, 0, 4]], [[0.1] * 3], [0.5], [[1, 1, 1]])
+    pixels, covariances, _ = project_splats(cloud, np.eye(4), K, 0, SIZE)
+    assert pixels[0] == pytest.approx([60 * 2.25 + 32.5, 24.5])
+    slope = 1.3 * 32.5 / 60
+    assert covariances[0, 0, 0] == pytest.approx((60 * 0.1 / 4) ** 2 * (1 + slope**2))
+
+
 def test_a_turned_gaussian_leans():
     # a quarter turn of pi / 4 around the view axis: x towards y
     q = [np.cos(np.pi / 8), 0, 0, np.sin(np.pi / 8)]
