@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+ENGINE = ROOT / ".env" / "engine" / "bin" / "python"
 MODULE = "bl_ext.user_default.da3_reconstruction"
 
 
@@ -50,7 +52,7 @@ def reconstruct(options: argparse.Namespace) -> str:
 
     bpy.ops.wm.read_homefile(use_empty=True)
     preferences = bpy.context.preferences.addons[MODULE].preferences
-    preferences.engine_python = str(ROOT / ".env" / "engine" / "bin" / "python")
+    preferences.engine_python = str(ENGINE)
     preferences.allow_downloads = options.allow_download
     if options.allow_download:
         bpy.context.preferences.system.use_online_access = True
@@ -87,10 +89,15 @@ def print_summary(folder: Path, photos: Path) -> None:
     )
     K = np.asarray(result.load("K"))
     print(f"focal length {K[:, 0, 0].mean():.1f} px at {views[0]['width']} x {views[0]['height']}")
-    folder = photos if photos.is_dir() else photos.parent
-    if (folder / CAMERAS_FILE).exists():
-        names = [view["name"] for view in views]
-        print(f"against the truth: {compare_cameras(names, result.load('w2c'), K, folder)}")
+    truth = photos if photos.is_dir() else photos.parent
+    if not (truth / CAMERAS_FILE).exists():
+        return
+    names = [view["name"] for view in views]
+    print(f"against the truth: {compare_cameras(names, result.load('w2c'), K, truth)}")
+    if result.has("depth") and (truth / "depth").is_dir():
+        # reads pictures and looks for edges, so the engine's libraries are needed
+        command = [ENGINE, "-P", ROOT / "tools" / "compare_depth.py", folder, truth]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 def main() -> None:

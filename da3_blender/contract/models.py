@@ -106,10 +106,11 @@ class Architecture:
 _ANY_VIEW: Final = frozenset({Capability.CAMERAS, Capability.DEPTH, Capability.CONFIDENCE})
 _SINGLE_VIEW: Final = frozenset({Capability.DEPTH, Capability.SKY})
 
-# Parameters and bytes are counted on the published key lists, those of da3-tiny on its own. Bytes per pixel are a fit to a
-# simulation of live tensors at 280x504 and 504x504 with a 16 bit backbone, a float32 head and
-# no rays (GiB of one view, MiB of each further one; both grow with the pixels: the two sizes
-# agree within 5 %). Views of single-view networks come one at a time.
+# Parameters and bytes are counted on the published key lists, those of da3-tiny on its own
+# network. Bytes per pixel are a fit to a simulation of live tensors at 280x504 and 504x504 with a
+# 16 bit backbone, a float32 head and no rays (GiB of one view, MiB of each further one; both grow
+# with the pixels: the two sizes agree within 5 %); of da3-tiny at 98x140. Views of single-view
+# networks come one at a time.
 _ARCHITECTURES: Final = (
     Architecture("da3-tiny", 7_915_874, 31_663_496, 21_961_736, 760, 57, _ANY_VIEW),
     Architecture("da3-small", 34_299_463, 135_975_496, 92_972_872, 550, 42.5, _ANY_VIEW),

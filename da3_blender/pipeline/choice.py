@@ -62,8 +62,8 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
             f"The weights of {settings.model} are not on this machine.",
             "Install the extension again, or take the cameras from COLMAP."
             if entry.is_bundled
-            else "Allow the download, name a folder that has them, take the cameras from COLMAP, or "
-            "try the model that comes with the extension.",
+            else "Allow the download, name a folder that has them, take the cameras from COLMAP, "
+            "or try the model that comes with the extension.",
         )
     progress.note(
         f"No {settings.model} checkpoint is on this machine and none may be downloaded: "
