@@ -24,6 +24,7 @@ FORMATS = (
     ("COMPRESSED_PLY", "Compressed PLY", "A quarter of the size; PlayCanvas, SuperSplat"),
     ("SPZ", "SPZ", "A seventh of the size; Niantic, Scaniverse and many viewers"),
     ("SPLAT", "splat", "One colour for all sides; web viewers"),
+    ("USD", "USD ParticleField", "Text, for programs with OpenUSD 26.03 or later"),
 )
 
 
@@ -39,7 +40,9 @@ class DA3_OT_export_splats(Operator):
         name="File", description="File to write", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
     check_existing: BoolProperty(default=True, options={"HIDDEN", "SKIP_SAVE"})
-    filter_glob: StringProperty(default="*.ply;*.spz;*.splat", options={"HIDDEN", "SKIP_SAVE"})
+    filter_glob: StringProperty(
+        default="*.ply;*.spz;*.splat;*.usda", options={"HIDDEN", "SKIP_SAVE"}
+    )
     file_format: EnumProperty(name="Format", description="Kind of file", items=FORMATS)
     up_axis: EnumProperty(name="Up Axis", description="Which way is up in the file", items=UP_AXES)
     only_shown: BoolProperty(
@@ -106,4 +109,4 @@ def _set_suffix(filepath: str, suffix: str) -> str:
 
 def draw_menu(menu: Menu, _context: Context) -> None:
     """Add a line to File > Export."""
-    menu.layout.operator(names.OP_EXPORT_SPLATS, text="Gaussian Splats (.ply, .spz, .splat)")
+    menu.layout.operator(names.OP_EXPORT_SPLATS, text="Gaussian Splats (.ply, .spz, .splat, .usda)")

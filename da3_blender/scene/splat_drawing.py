@@ -88,12 +88,14 @@ _buffers: Final = _Buffers()
 
 
 def find_drawn(context: Context) -> Iterator[Object]:
-    """Find the splat objects that the viewport shows and that are not being edited."""
+    """Find the visible splat objects that are not being edited and have no quads."""
     space = context.space_data
     for ob in context.view_layer.objects:
         if ob.type != "MESH" or ob.get(names.PROP_ROLE) != names.ROLE_SPLATS:
             continue
-        if ob.mode != "EDIT" and ob.visible_get() and ob.visible_in_viewport_get(space):
+        if ob.mode == "EDIT" or not ob.visible_get() or not ob.visible_in_viewport_get(space):
+            continue
+        if not inputs.read_inputs(ob)[inputs.DRAWN]:
             yield ob
 
 

@@ -19,11 +19,13 @@ from .gaussian_ply import read_gaussian_ply, write_gaussian_ply
 from .ply_header import read_ply_header
 from .splat_file import read_splat, write_splat
 from .spz_file import GZIP, read_spz, write_spz
+from .usd_text import write_usd
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIXES: Final = (".ply", ".spz", ".splat")
+"""Files that can be read; USD is written only."""
 _SPZ_4_MAGIC: Final = b"NGSP"
 
 
@@ -34,6 +36,7 @@ class SplatFormat(enum.Enum):
     COMPRESSED_PLY = ".compressed.ply"
     SPZ = ".spz"
     SPLAT = ".splat"
+    USD = ".usda"
 
 
 class SplatsRead(NamedTuple):
@@ -121,7 +124,8 @@ def write_splats(
         path: of the file; an older one is replaced.
         cloud: OpenCV world, at least one Gaussian.
         kind: PLY is exact; see the writers for the steps of the others.
-        up: which way is up in the file.
+        up: which way is up in the file. SPZ and USD say themselves how their axes are, so
+            `MINUS_Y` is right for them.
 
     Raises:
         EngineError: INPUT_EMPTY, SETTINGS_INVALID, DISK_FULL or OUTPUT_UNWRITABLE.
@@ -137,5 +141,6 @@ def write_splats(
         SplatFormat.COMPRESSED_PLY: write_compressed_ply,
         SplatFormat.SPZ: write_spz,
         SplatFormat.SPLAT: write_splat,
+        SplatFormat.USD: write_usd,
     }[kind]
     writer(path, turn_from_opencv(cloud, up))

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Splats in the scene: objects, files, settings."""
 
+import pathlib
+import sys
 import time
 
 import numpy as np
@@ -68,7 +70,7 @@ def test_ranks_put_large_dense_gaussians_first(objects):
     assert objects.rank_by_importance(cloud).tolist() == [2, 0, 1, 3]
 
 
-@pytest.mark.parametrize("kind", list(SplatFormat))
+@pytest.mark.parametrize("kind", [k for k in SplatFormat if k is not SplatFormat.USD])
 def test_files_come_in_and_go_out(scene, extension, tmp_path, kind):
     cloud = make_cloud(300, 2)
     path = write(tmp_path / f"a{kind.value}", cloud, kind)
@@ -85,6 +87,39 @@ def test_files_come_in_and_go_out(scene, extension, tmp_path, kind):
     first, second = first.take(order[0]), second.take(order[1])
     assert np.abs(first.positions - second.positions).max() < 2e-3
     assert np.abs(np.log(first.scales / second.scales)).max() < 2e-3
+
+
+def test_usd_is_what_openusd_understands(scene, extension, tmp_path):
+    folder = pathlib.Path(bpy.utils.resource_path("LOCAL")) / "python" / "lib"
+    libraries = next(iter(folder.glob("python3*/site-packages")), None)
+    if libraries is None or bpy.app.version < (5, 2, 0):
+        pytest.skip("this Blender has no OpenUSD 26.03, which brought the schema")
+    sys.path.append(str(libraries))
+    pxr = pytest.importorskip("pxr.UsdVol")
+    from pxr import Usd
+
+    cloud = make_cloud(50, 2)
+    write_splats(tmp_path / "a.usda", cloud, SplatFormat.USD)
+    stage = Usd.Stage.Open(str(tmp_path / "a.usda"))
+    field = pxr.ParticleField3DGaussianSplat(stage.GetDefaultPrim())
+    assert field
+    prim = field.GetPrim()
+    known = set(pxr.ParticleField3DGaussianSplat.GetSchemaAttributeNames())
+    known |= set(prim.GetPrimDefinition().GetPropertyNames())
+    assert {a.GetName() for a in prim.GetAuthoredAttributes()} <= known
+    positions = np.array(prim.GetAttribute("positions").Get())
+    assert np.allclose(positions, cloud.positions * (1, -1, -1))
+    turns = [(q.real, *q.imaginary) for q in prim.GetAttribute("orientations").Get()]
+    half = np.array(turns)[:, [1, 0, 3, 2]] * (1, -1, 1, -1)  # the half turn around x undone
+    assert measure_turns(half, cloud.rotations).max() < 1e-3
+    count = len(prim.GetAttribute("radiance:sphericalHarmonicsCoefficients").Get())
+    assert count == 50 * 9
+
+
+def test_dropped_files_are_ours(scene, extension):
+    handler = bpy.types.FileHandler.bl_rna_get_subclass_py("DA3_FH_splats")
+    assert handler.bl_import_operator == "da3.import_splats"
+    assert handler.bl_file_extensions == ".ply;.spz;.splat"
 
 
 def test_several_files_one_undo_step_and_degrees_together(scene, extension, tmp_path):
