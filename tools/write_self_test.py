@@ -22,17 +22,22 @@ PHOTOS = ("courtyard_03.jpg", "courtyard_05.jpg")
 SIZE = (168, 112)
 
 
-def main() -> None:
-    """Read two sample photos and store them with their depth."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=SEEDED_FOLDER)
-    folder = parser.parse_args().folder.resolve()
+def read_test_pictures() -> list[np.ndarray]:
+    """Return two sample photos, small: (h, w, 3) uint8 sRGB each."""
     pictures = []
     for name in PHOTOS:
         with Image.open(ROOT / "samples" / "courtyard" / name) as photo:
             small = photo.convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
             pictures.append(np.asarray(small))
-    sys.stdout.write(f"{folder}: {write_reference(folder, pictures)}\n")
+    return pictures
+
+
+def main() -> None:
+    """Store the pictures with their depth."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=SEEDED_FOLDER)
+    folder = parser.parse_args().folder.resolve()
+    sys.stdout.write(f"{folder}: {write_reference(folder, read_test_pictures())}\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Write trained weights as a checkpoint: `python -m training.export RUN --out FOLDER`.
+"""Write trained weights as a checkpoint: `python -m training.export RUN`.
 
 Runs in the environment `training`. The file has the keys of the official checkpoints and float16
-tensors; beside it lies a JSON file with `model_name` and the facts of the run.
+tensors; beside it lie a JSON file with `model_name`, the hash of the weights and the facts of the
+run, and the pictures and depth that the engine's self-test compares with.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import torch
 from safetensors.torch import save_file
 
 from da3_blender.contract.models import CONFIG_FILE, WEIGHTS_FILE
+from da3_blender.inference.self_test import WEIGHTS_FOLDER, write_reference
 from da3_blender.inference.weights import official_key
+from tools.write_self_test import read_test_pictures
 
 from .loop import CHECKPOINT, LOG
 
 _LARGEST_HALF = 65504.0
+_READABLE = 0o644
 
 
 def export_weights(checkpoint: Path, folder: Path) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def export_weights(checkpoint: Path, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / WEIGHTS_FILE
     save_file(tensors, path)
+    path.chmod(_READABLE)  # safetensors lets only its owner read it
     progress = state["progress"]
     facts = {
         "model_name": state["facts"]["preset"],
@@ -87,10 +92,13 @@ def main() -> None:
     """Read the command line and export."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a run, or a checkpoint file")
-    parser.add_argument("--out", type=Path, required=True, help="gets the two files")
+    parser.add_argument(
+        "--out", type=Path, default=WEIGHTS_FOLDER, help="gets the files; default: the extension"
+    )
     arguments = parser.parse_args()
     checkpoint = arguments.run / CHECKPOINT if arguments.run.is_dir() else arguments.run
     facts = export_weights(checkpoint, arguments.out)
+    write_reference(arguments.out, read_test_pictures())
     sys.stdout.write(json.dumps(facts, indent=2) + "\n")
 
 

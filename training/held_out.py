@@ -4,7 +4,8 @@
 
 Runs in the environment `training` or in the engine's; `make evaluate` calls it. The worlds come
 from seeds that training and its log never use; the same options give the same numbers. With
-`--write` the scenes are kept as folders in the layout of docs/evaluation.md.
+`--write` the scenes are kept as folders in the layout of docs/evaluation.md; with `--card` the
+numbers go into the card of the model, together with those on the rendered samples.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from da3_blender.evaluation.evaluate import evaluate_scenes
 from da3_blender.evaluation.modes import MODES
 from da3_blender.evaluation.report import format_table, write_report
 from da3_blender.evaluation.scene import Scene
-from da3_blender.evaluation.scene_folder import write_scene
+from da3_blender.evaluation.scene_folder import read_scene, write_scene
+from da3_blender.inference.model_store import find_local_checkpoint
 
+from .card import write_card
 from .worlds.views import make_views
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ SHAPES = ((3, 4), (2, 3), (1, 1), (9, 16), (4, 3))
 """Height to width, taken in turns."""
 LONGEST_SIDE = 224
 _PATCH = 14
+SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "courtyard"
 _MODES = ("pose", "depth", "depth_posed")
 
 
@@ -78,6 +82,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=list(_MODES))
     parser.add_argument("--out", default="", help="folder for the scores (JSON and CSV)")
     parser.add_argument("--write", type=Path, help="only write the scenes into this folder")
+    parser.add_argument("--card", type=Path, help="Markdown file that gets the numbers")
     parser.add_argument("--all", action="store_true", help="print every scene")
     changes = {**command_line.PROTOCOL_DEFAULTS, "model": "da3-tiny"}
     add_run_options(parser, command_line.RUN_OPTIONS, changes)
@@ -86,6 +91,8 @@ def read_arguments() -> argparse.Namespace:
         parser.error(f"--scenes must be 1 to {MOST_SCENES}")
     if options.views < 1 or options.longest_side < _PATCH:
         parser.error(f"--views must be at least 1 and --longest-side at least {_PATCH}")
+    if options.card is not None and set(options.modes) != set(_MODES):
+        parser.error(f"--card needs the modes {' '.join(_MODES)}")
     return options
 
 
@@ -109,7 +116,12 @@ def main() -> int:
     def work(progress: Progress) -> dict[str, Any]:
         estimators = command_line.make_estimators(settings, options.modes, progress)
         results = evaluate_scenes(makers, estimators, options.modes, progress, len(makers))
-        return {"scores": results}
+        samples = []
+        if options.card is not None and SAMPLES.is_dir():
+            samples = evaluate_scenes(
+                [partial(read_scene, SAMPLES)], estimators, options.modes, progress, 1
+            )
+        return {"scores": results, "samples": samples}
 
     summary = follow(work)
     if isinstance(summary, int):
@@ -119,6 +131,11 @@ def main() -> int:
         facts = command_line.describe_settings(settings, options.modes, -1)
         facts |= {"views": options.views, "longest_side": options.longest_side}
         write_report(results, facts, Path(options.out))
+    if options.card is not None:
+        named = Path(settings.checkpoint) if settings.checkpoint else None
+        weights = find_local_checkpoint(settings.model, named).parent
+        shown = settings.network_resolution
+        write_card(options.card, weights, results, summary["samples"], shown)
     sys.stdout.write(format_table(results, with_scenes=options.all) + "\n")
     return EXIT_FAILED if any(result.failure for result in results) else 0
 

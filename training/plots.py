@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Draw the log of a training run: `python -m training.plots FOLDER`.
+"""Draw the log of a training run: `python -m training.plots FOLDER [--out PICTURE]`.
 
 Runs in the environment `training`.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -15,14 +16,15 @@ _TERMS = ("total", "depth", "rays", "points", "camera", "gradient")
 _PICTURE = "log.png"
 
 
-def draw_log(folder: Path) -> Path:
+def draw_log(folder: Path, path: Path | None = None) -> Path:
     """Draw losses and held-out numbers of a run over its steps.
 
     Args:
         folder: of the run, with `log.jsonl`.
+        path: the picture, PNG or WebP; None is `log.png` in the same folder.
 
     Returns:
-        The PNG file, in the same folder.
+        Path of the picture.
     """
     import matplotlib as mpl
 
@@ -53,11 +55,20 @@ def draw_log(folder: Path) -> Path:
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
         axis.legend()
-    path = folder / _PICTURE
+    path = path or folder / _PICTURE
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path
 
 
+def main() -> None:
+    """Read the command line and draw."""
+    parser = argparse.ArgumentParser(prog="python -m training.plots", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of a run")
+    parser.add_argument("--out", type=Path, help="PNG or WebP; default log.png in the folder")
+    arguments = parser.parse_args()
+    sys.stdout.write(f"{draw_log(arguments.folder, arguments.out)}\n")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{draw_log(Path(sys.argv[1]))}\n")
+    main()
