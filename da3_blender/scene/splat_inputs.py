@@ -97,6 +97,14 @@ INPUTS: Final = (
 )
 
 
+_SUBTYPES: Final = {
+    LOOK: "FACTOR",
+    LEAST_OPACITY: "FACTOR",
+    POINT_SIZE: "DISTANCE",
+    LARGEST_SIZE: "DISTANCE",
+}
+
+
 def add_sockets(group: GeometryNodeTree) -> None:
     """Add geometry and all inputs to the interface of a new group."""
     new = group.interface.new_socket
@@ -107,6 +115,8 @@ def add_sockets(group: GeometryNodeTree) -> None:
         socket.description = item.description
         if item.default is not None:
             socket.default_value = item.default
+        if item.name in _SUBTYPES:
+            socket.subtype = _SUBTYPES[item.name]
         if item.limits is not None:
             socket.min_value, socket.max_value = item.limits
 

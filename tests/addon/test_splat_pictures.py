@@ -104,6 +104,26 @@ def test_from_inside_the_cloud(stage, drawing, setter, extension, tmp_path, way)
     assert compare(picture, wanted, "display") > 40
 
 
+def test_parallel_projection(stage, drawing, setter, extension, tmp_path):
+    ob, cloud, camera = stage
+    setter(ob, "Display Values", value=True)
+    setter(ob, "Degree", 0)
+    scenes.place(camera, scenes.look_from(scenes.EYES[1]))
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 4.0
+    extension("da3_blender.scene.splat_files").prepare_cycles(bpy.context.scene)
+    scenes.set_up_render(bpy.context.scene, "CYCLES", 4)
+    picture, _ = scenes.render_picture(bpy.context.scene, tmp_path / "a.exr")
+    _, drawn = draw(drawing, ob, camera)
+    # from very far through a very long lens the reference sees nearly the same
+    eye = np.array(scenes.EYES[1]) * 1000.0
+    distance = np.linalg.norm(eye)
+    K = scenes.K.copy()
+    K[0, 0] = K[1, 1] = scenes.WIDTH / 4.0 * distance
+    wanted = render(cloud.limit_degree(0), scenes.look_from(eye), K, (scenes.WIDTH, scenes.HEIGHT))
+    assert compare(drawn, wanted, "display") > 40
+    assert compare(picture, wanted, "display") > 40
+
+
 TRANSFORMS = {
     "turned": Matrix.LocRotScale((0.3, 0.2, -0.1), Euler((0.4, 1.1, -0.6)), (1, 1, 1)),
     "larger": Matrix.LocRotScale((0, 0.5, 0), Euler((0, 0, 2)), (1.3, 1.3, 1.3)),
