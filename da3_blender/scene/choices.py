@@ -24,7 +24,11 @@ INPUT_KIND: Final[Items] = (
     ("VIDEO", "Video", "Frames of a video; one camera moves along the time line"),
 )
 CAMERAS: Final[Items] = (
-    ("AUTO", "Automatic", "Depth Anything 3 where its weights can be had, else COLMAP"),
+    (
+        "AUTO",
+        "Automatic",
+        "Depth Anything 3 where its weights can be had, else COLMAP; Tiny leaves them to COLMAP",
+    ),
     ("DA3", "Depth Anything 3", "Cameras and dense depth by the network; also for few photos"),
     ("COLMAP", "COLMAP", "Exact cameras and sparse points from features; needs overlap"),
 )
