@@ -12,7 +12,6 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from PIL import Image
 
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.formats import is_video_name
@@ -20,6 +19,7 @@ from ..contract.names import LOG_FILE, MANIFEST
 from ..contract.result_folder import Result, translate_disk_errors
 from ..contract.settings import RunSettings
 from ..media import open_source, read_picture
+from ..media.grid_picture import reduce_to_grid
 from .outcome import Dense, Outcome
 from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
 
@@ -171,24 +171,6 @@ def rebuild_cloud(
         (settings.drop_percent, settings.edge_step, settings.max_points),
     )
     return outcome.replace(cloud=cloud)
-
-
-def reduce_to_grid(
-    photo: NDArray[np.uint8], grid_from_photo: NDArray[np.floating], size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Resample a photo to the grid of its depth map.
-
-    Args:
-        photo: (h, w, 3) uint8.
-        grid_from_photo: (3, 3), a scale and a shift.
-        size: width and height of the grid.
-    """
-    corners = np.linalg.inv(grid_from_photo) @ np.array([[0, size[0]], [0, size[1]], [1, 1.0]])
-    box = corners[:2].T.ravel()
-    height, width = photo.shape[:2]
-    box = np.clip(box, 0, [width, height, width, height])
-    picture = Image.fromarray(photo)
-    return np.asarray(picture.resize(size, Image.Resampling.BOX, box=tuple(box)))
 
 
 def carry_files(result: Result, work: Path) -> None:
