@@ -111,6 +111,16 @@ def test_only_what_runs_is_in_the_zip(archive):
         assert f"da3_blender/{name}" in names
 
 
+def test_the_model_in_the_box_is_in_the_zip_as_it_lies_here(archive):
+    folder = ROOT / "da3_blender" / "inference" / "bundled"
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files
+    with zipfile.ZipFile(archive) as opened:
+        for path in files:
+            assert opened.read(path.relative_to(ROOT).as_posix()) == path.read_bytes()
+    assert archive.stat().st_size < 40e6  # README: 30 to 33 MB
+
+
 def test_every_module_of_the_extension_is_in_the_zip(archive):
     with zipfile.ZipFile(archive) as opened:
         names = set(opened.namelist())
