@@ -10,27 +10,45 @@ from __future__ import annotations
 import bpy
 
 from ..da3_blender.client.engine_setup import shut_down_setup
+from ..da3_blender.client.measured_speeds import load_speeds
+from ..da3_blender.client.model_shelf import forget as forget_models
 from ..da3_blender.client.session import shut_down
 from . import command_line, export_splats, import_splats
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
 from .cancel_setup import DA3_OT_cancel_setup
 from .check_engine import DA3_OT_check_engine
+from .check_photos import DA3_OT_check_photos
 from .choose_files import DA3_OT_choose_files
 from .choose_folder import DA3_OT_choose_folder
 from .copy_report import DA3_OT_copy_report
+from .crop_splats import DA3_OT_crop_splats
 from .dismiss import DA3_OT_dismiss
 from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
+from .drop_files import DA3_FH_photos, DA3_OT_drop_files
 from .export_splats import DA3_OT_export_splats
+from .extension import get_user_folder
+from .finish import DA3_OT_finish
 from .import_splats import DA3_FH_splats, DA3_OT_import_splats
 from .install_engine import DA3_OT_install_engine
+from .leave_out import DA3_OT_leave_out
 from .look_through import DA3_OT_look_through
+from .model_access import look_at_start
 from .open_preferences import DA3_OT_open_preferences
 from .open_result import DA3_OT_open_result
+from .rebuild import DA3_OT_rebuild
 from .reconstruct import DA3_OT_reconstruct
+from .refresh_models import DA3_OT_refresh_models
 from .remove_engine import DA3_OT_remove_engine
+from .remove_model import DA3_OT_remove_model
 from .repair_engine import DA3_OT_repair_engine
+from .rerun_views import DA3_OT_rerun_views
+from .select_doubtful import DA3_OT_select_doubtful
+from .set_quality import DA3_OT_set_quality
+from .show_parts import DA3_OT_show_parts
+from .step_camera import DA3_OT_step_camera
+from .use_clip import DA3_OT_use_clip
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
@@ -51,8 +69,23 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_remove_engine,
         DA3_OT_cancel_setup,
         DA3_OT_dismiss_setup,
+        DA3_OT_refresh_models,
+        DA3_OT_remove_model,
+        DA3_OT_set_quality,
+        DA3_OT_check_photos,
+        DA3_OT_leave_out,
+        DA3_OT_finish,
+        DA3_OT_rebuild,
+        DA3_OT_rerun_views,
+        DA3_OT_select_doubtful,
+        DA3_OT_step_camera,
+        DA3_OT_show_parts,
+        DA3_OT_drop_files,
+        DA3_FH_photos,
+        DA3_OT_use_clip,
         DA3_OT_import_splats,
         DA3_OT_export_splats,
+        DA3_OT_crop_splats,
         DA3_FH_splats,
     )
 )
@@ -64,6 +97,9 @@ def register() -> None:
     command_line.register()
     bpy.types.TOPBAR_MT_file_import.append(import_splats.draw_menu)
     bpy.types.TOPBAR_MT_file_export.append(export_splats.draw_menu)
+    load_speeds(get_user_folder())
+    if not bpy.app.background:
+        bpy.app.timers.register(look_at_start, first_interval=1.0)
 
 
 def unregister() -> None:
@@ -73,4 +109,7 @@ def unregister() -> None:
     command_line.unregister()
     shut_down_setup()
     shut_down()
+    if bpy.app.timers.is_registered(look_at_start):
+        bpy.app.timers.unregister(look_at_start)
+    forget_models()
     _unregister_classes()

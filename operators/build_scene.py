@@ -35,6 +35,16 @@ class DA3_OT_build_scene(Operator):
         subtype="DIR_PATH",
         options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
+    only: StringProperty(
+        name="Only Views",
+        description="Names of the views to update, one a line; empty means all",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
+    target: StringProperty(
+        name="Target",
+        description="Root object to update; empty finds it by the result and the input",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )
     directory: StringProperty(
         name="Folder",
         description="Filled by the file browser",
@@ -65,15 +75,19 @@ class DA3_OT_build_scene(Operator):
         self.folder = str(folder)
         try:
             result = load_result(folder)
-            report = build_scene(context, result, make_build_options(context.scene))
+            only = self.only.splitlines()
+            root = bpy.data.objects.get(self.target) if self.target else None
+            options = make_build_options(context.scene)
+            report = build_scene(context, result, options, only, root)
         except EngineError as error:
             return report_failure(self, context, error)
-        if getattr(context.scene, names.SCENE_SETTINGS).frame_view:
+        if getattr(context.scene, names.SCENE_SETTINGS).frame_view and not report.is_update:
             frame_result(context, report.centre, report.size)
         for note in report.notes:
             self.report({"INFO"}, note)
         self.report(
             {"INFO"},
-            f"Built {report.frames} poses and {report.points} points in {report.seconds:.1f} s",
+            f"{'Updated' if report.is_update else 'Built'} {report.frames} poses and "
+            f"{report.points} points in {report.seconds:.1f} s",
         )
         return {"FINISHED"}

@@ -13,6 +13,7 @@ from bpy.types import Context, Event, Operator, OperatorFileListElement
 from ..da3_blender.contract import names
 from ..da3_blender.scene.properties import refresh_summary
 from ..da3_blender.scene.settings_from_scene import find_input_folder
+from .photo_check import welcome_input
 
 
 class DA3_OT_choose_files(Operator):
@@ -56,9 +57,11 @@ class DA3_OT_choose_files(Operator):
         settings = getattr(context.scene, names.SCENE_SETTINGS)
         if len(chosen) == 1:
             settings.input_path = str(Path(self.directory) / chosen[0])
+            welcome_input(context)
             return {"FINISHED"}
         settings.input_path = self.directory
         for name in chosen:
             settings.input_files.add().name = name
         refresh_summary(settings)
+        welcome_input(context)
         return {"FINISHED"}

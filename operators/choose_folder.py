@@ -10,6 +10,7 @@ from bpy.types import Context, Event, Operator
 
 from ..da3_blender.contract import names
 from ..da3_blender.scene.settings_from_scene import find_input_folder
+from .photo_check import welcome_input
 
 
 class DA3_OT_choose_folder(Operator):
@@ -38,4 +39,5 @@ class DA3_OT_choose_folder(Operator):
     def execute(self, context: Context) -> set[str]:
         """Take the folder."""
         getattr(context.scene, names.SCENE_SETTINGS).input_path = self.directory
+        welcome_input(context)
         return {"FINISHED"}

@@ -22,8 +22,13 @@ class DA3_OT_dismiss(Operator):
 
     def execute(self, context: Context) -> set[str]:
         """Forget the failure and remember that the job was seen."""
-        clear_failure(context.window_manager)
-        job = current_job()
-        if job is not None and job.is_over:
-            getattr(context.window_manager, names.SCENE_SETTINGS).dismissed_job = job.id
+        dismiss_outcome(context)
         return {"FINISHED"}
+
+
+def dismiss_outcome(context: Context) -> None:
+    """Take failures and outcomes off the panel; a run in progress stays."""
+    clear_failure(context.window_manager)
+    job = current_job()
+    if job is not None and job.is_over:
+        getattr(context.window_manager, names.SCENE_SETTINGS).dismissed_job = job.id

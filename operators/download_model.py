@@ -21,6 +21,7 @@ from .engine_access import TICK_S, connect, wait_for_job
 from .extension import get_preferences
 from .failures import report_failure
 from .job_timer import tag_panels
+from .model_access import find_download_folder, look_at_models
 
 _DIALOG_WIDTH_PX = 460
 
@@ -83,7 +84,7 @@ class DA3_OT_download_model(Operator):
         try:
             entry = self._choose(context)
             client = connect(bpy.path.abspath(get_preferences(context).engine_python))
-            job = client.start_fetch(entry.id)
+            job = client.start_fetch(entry.id, find_download_folder(context))
         except EngineError as error:
             return report_failure(self, context, error)
         if not (self.wait or bpy.app.background):
@@ -92,6 +93,7 @@ class DA3_OT_download_model(Operator):
             )
             return {"FINISHED"}
         wait_for_job(client, job, lambda _job: None)
+        look_at_models(context)
         if job.error is not None:
             return report_failure(self, context, job.error)
         return {"FINISHED" if job.state is JobState.DONE else "CANCELLED"}
@@ -151,4 +153,7 @@ def follow_download(job_id: str) -> float | None:
         return None
     client.tick()
     tag_panels()
-    return None if client.job.is_over else TICK_S
+    if not client.job.is_over:
+        return TICK_S
+    look_at_models(bpy.context)
+    return None

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 import functools
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import bpy
 
 from ..da3_blender.client.job import JobState
+from ..da3_blender.client.measured_speeds import remember_run
 from ..da3_blender.client.session import current_client
+from ..da3_blender.scene.preview_drawing import get_preview, read_preview, show_preview
 from .engine_access import TICK_S
+from .extension import get_user_folder
 
 if TYPE_CHECKING:
     from bpy.types import Scene
+
+    from ..da3_blender.client.job import Job
 
 _log = logging.getLogger(__name__)
 _BUSY_S: Final = 1.0
@@ -49,24 +55,66 @@ def follow_job(job_id: str, scene_uid: int) -> float | None:
         return None
     if client.tick():
         tag_panels()
-    if not client.job.is_over:
+    job = client.job
+    if not job.is_over:
+        _look_at_preview(job)
         # The clock in the panel goes on between the engine's messages.
         tag_panels()
         return TICK_S
-    if client.job.state is not JobState.DONE:
+    _forget_preview()
+    if job.state is not JobState.DONE:
         return None
     if bpy.app.is_job_running("RENDER"):
         return _BUSY_S  # changing data under a render can crash it
-    build_in_scene(client.job.summary["folder"], scene_uid)
+    build_job(job, scene_uid)
     tag_panels()
     return None
 
 
-def build_in_scene(folder: str, scene_uid: int) -> bool:
+def build_job(job: Job, scene_uid: int) -> bool:
+    """Remember how fast a finished run was, and build its result; see `build_in_scene`."""
+    client = current_client()
+    device = None if client is None else client.device
+    remember_run(job.summary.get("speed"), device, get_user_folder())
+    only = "\n".join(job.settings.only_views) if job.settings is not None else ""
+    return build_in_scene(job.summary["folder"], scene_uid, only)
+
+
+def _look_at_preview(job: Job) -> None:
+    """Draw what the run has found, if that is new."""
+    found = job.found
+    if found is None or _Seen.found is found:
+        return
+    _Seen.found = found
+    preview = read_preview(Path(str(found["file"])))
+    if preview is not None:
+        show_preview(preview)
+        tag_views()
+
+
+def _forget_preview() -> None:
+    if get_preview() is not None:
+        show_preview(None)
+        tag_views()
+    _Seen.found = None
+
+
+class _Seen:
+    """The preview that was read last; the module's only state."""
+
+    found: dict[str, Any] | None = None
+
+
+def build_in_scene(folder: str, scene_uid: int, only: str = "") -> bool:
     """Build a result with one undo step in the scene of this session id.
 
     Nothing happens when the scene is gone or a window that shows it is not in object mode: the
     panel then offers Build Scene. A failure is shown by the operator.
+
+    Args:
+        folder: results folder.
+        scene_uid: session id of the scene.
+        only: names of the views to update, one a line; "" means all.
 
     Returns:
         Whether it was built.
@@ -78,7 +126,7 @@ def build_in_scene(folder: str, scene_uid: int) -> bool:
         if bpy.context.mode != "OBJECT":
             return False
         try:
-            bpy.ops.da3.build_scene(folder=folder)
+            bpy.ops.da3.build_scene(folder=folder, only=only)
         except RuntimeError as error:
             _log.warning("%s", error)
             return False
@@ -96,6 +144,14 @@ def tag_panels() -> None:
                 for region in area.regions:
                     if region.type == "UI":
                         region.tag_redraw()
+
+
+def tag_views() -> None:
+    """Ask for a redraw of all 3D views."""
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()
 
 
 def _find_place(scene: Scene) -> dict[str, Any]:

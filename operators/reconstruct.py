@@ -5,20 +5,17 @@
 Runs in Blender.
 """
 
-import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context, Event, Operator
 
-from ..da3_blender.client.job import JobState
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 from ..da3_blender.contract.errors import EngineError
 from ..da3_blender.scene.properties import clear_failure
 from ..da3_blender.scene.settings_from_scene import make_run_settings
-from .engine_access import connect, wait_for_job
 from .extension import get_preferences, get_user_folder
 from .failures import report_failure
-from .job_timer import build_in_scene, watch_job
+from .run_job import run_settings
 
 
 class DA3_OT_reconstruct(Operator):
@@ -54,24 +51,11 @@ class DA3_OT_reconstruct(Operator):
     def execute(self, context: Context) -> set[str]:
         """Start the job; without a window, wait for it."""
         clear_failure(context.window_manager)
-        preferences = get_preferences(context)
         try:
-            settings = make_run_settings(context.scene, preferences, get_user_folder())
-            client = connect(bpy.path.abspath(preferences.engine_python))
-            job = client.start_job(settings)
-            if not (self.wait or bpy.app.background):
-                watch_job(job.id, context.scene)
-                return {"FINISHED"}
-            wait_for_job(client, job, lambda _job: None)
+            settings = make_run_settings(context.scene, get_preferences(context), get_user_folder())
+            return run_settings(self, context, settings, waits=self.wait)
         except EngineError as error:
             return report_failure(self, context, error)
-        if job.error is not None:
-            return report_failure(self, context, job.error)
-        if job.state is JobState.CANCELLED:
-            return {"CANCELLED"}
-        # The operator that builds has told what went wrong, if something did.
-        is_built = build_in_scene(job.summary["folder"], context.scene.session_uid)
-        return {"FINISHED"} if is_built else {"CANCELLED"}
 
     def invoke(self, context: Context, _event: Event) -> set[str]:
         """Start from the panel."""

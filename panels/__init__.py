@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import bpy
 
-from .cameras_model import DA3_MT_models, DA3_PT_cameras_model
+from .cameras_model import DA3_PT_cameras_model
 from .main import DA3_PT_main
+from .models import DA3_PT_models
 from .points import DA3_PT_points
 from .preferences import DA3_AddonPreferences
+from .result import DA3_PT_result
 from .scene import DA3_PT_scene
 from .sequence import DA3_PT_sequence
 from .splats import DA3_PT_splats
@@ -20,8 +22,9 @@ from .splats import DA3_PT_splats
 _register_classes, unregister = bpy.utils.register_classes_factory(
     (
         DA3_AddonPreferences,
-        DA3_MT_models,
         DA3_PT_main,
+        DA3_PT_result,
+        DA3_PT_models,
         DA3_PT_cameras_model,
         DA3_PT_sequence,
         DA3_PT_points,

@@ -27,11 +27,13 @@ _MOST_NOTES = 6
 
 
 def draw_progress(layout: UILayout, job: Job) -> None:
-    """Show stage, share and time left, with a button to cancel."""
+    """Show stage, share, time left and what is found, with buttons to keep it or to cancel."""
     box = layout.box()
     row = box.row(align=True)
     words = {JobState.STARTING: "Starting the engine", JobState.CANCELLING: "Cancelling"}
     stage = words.get(job.state) or job.stage or "Working"
+    if job.is_finishing and job.state is JobState.RUNNING:
+        stage = "Keeping what is found"
     row.progress(factor=job.fraction, text=f"{stage}  {job.fraction:.0%}", type="BAR")
     row.operator(names.OP_CANCEL, text="", icon="X")
     row = box.row()
@@ -42,6 +44,17 @@ def draw_progress(layout: UILayout, job: Job) -> None:
         right.label(text=f"{describe_seconds(job.remaining_s)} left")
     else:
         right.label(text=describe_seconds(job.elapsed_s()))
+    if job.found is not None:
+        _draw_found(box, job)
+
+
+def _draw_found(box: UILayout, job: Job) -> None:
+    found = job.found or {}
+    cameras, views, points = (found.get(name) or 0 for name in ("cameras", "views", "points"))
+    column = box.column(align=True)
+    column.label(text=f"{cameras} of {views} cameras, {points:,} points", icon="VIEW_CAMERA")
+    if job.can_finish:
+        column.operator(names.OP_FINISH, icon="CHECKMARK")
 
 
 def draw_failure(layout: UILayout, context: Context, error: EngineError) -> None:
@@ -78,31 +91,25 @@ def draw_download(layout: UILayout, job: Job) -> None:
 
 
 def draw_result(layout: UILayout, context: Context, job: Job) -> None:
-    """Show what was found, and offer to build it where that was not done."""
+    """Tell how the run went; where its result is not built yet, also what it is."""
     summary = job.summary or {}
     folder = str(summary.get("folder", ""))
     box = layout.box()
     row = box.row()
-    row.label(text=_describe_cameras(summary), icon="CHECKMARK")
+    time = describe_seconds(job.elapsed_s())
+    row.label(text=f"{_describe_cameras(summary)}, {time}", icon="CHECKMARK")
     row.operator(names.OP_DISMISS, text="", icon="X", emboss=False)
-    column = box.column(align=True)
-    column.scale_y = 0.85
-    facts = (
-        ("Points", f"{summary['points']:,}" if isinstance(summary.get("points"), int) else None),
-        ("Cameras by", summary.get("solver")),
-        ("Time", describe_seconds(job.elapsed_s())),
-    )
-    for label, value in facts:
-        if value:
-            line = column.row()
-            line.label(text=label)
-            line.label(text=str(value))
     for note in job.notes[:_MOST_NOTES]:
         draw_wrapped(box, context, note, icon="INFO")
     if len(job.notes) > _MOST_NOTES:
         box.label(text=f"{len(job.notes) - _MOST_NOTES} more notes are in the report")
-    if not is_built(folder):
-        box.operator(names.OP_BUILD_SCENE, icon="IMPORT").folder = folder
+    if is_built(folder):  # the panel Result has the rest
+        box.operator(names.OP_COPY_REPORT, icon="COPYDOWN")
+        return
+    points = summary.get("points")
+    if isinstance(points, int):
+        box.label(text=f"{points:,} points by {summary.get('solver') or 'the engine'}")
+    box.operator(names.OP_BUILD_SCENE, icon="IMPORT").folder = folder
     row = box.row(align=True)
     row.operator(names.OP_OPEN_RESULT, text="Folder", icon="FILE_FOLDER").folder = folder
     row.operator(names.OP_COPY_REPORT, text="Report", icon="COPYDOWN")

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class DA3_PT_points(Panel):
-    """Number, filters, size."""
+    """Number, filters, size, surfaces."""
 
-    bl_label = "Points"
+    bl_label = "Points & Mesh"
     bl_parent_id = "DA3_PT_main"
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -43,3 +43,8 @@ class DA3_PT_points(Panel):
         row = layout.row()
         row.enabled = settings.draw_points
         row.prop(settings, "draw_limit")
+        layout.separator()
+        column = layout.column()
+        column.enabled = settings.make_mesh
+        for name in ("mesh_step", "mesh_drop_percent", "mesh_cut"):
+            column.prop(settings, name)

@@ -27,7 +27,7 @@ class DA3_PT_scene(Panel):
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender wants a set
 
     def draw(self, context: Context) -> None:
-        """Show the choices of the builder and its two operators."""
+        """Show the choices of the builder and its operator."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -38,7 +38,8 @@ class DA3_PT_scene(Panel):
         column = layout.column()
         for name in ("set_render_size", "set_frame_range", "standard_view", "frame_view"):
             column.prop(settings, name)
+        column = layout.column()
+        for name in ("update", "keep_edits"):
+            column.prop(settings, name)
         layout.prop(settings, "output_folder")
-        column = layout.column(align=True)
-        column.operator(names.OP_LOOK_THROUGH, icon="VIEW_CAMERA")
-        column.operator(names.OP_BUILD_SCENE, text="Open Result", icon="IMPORT").folder = ""
+        layout.operator(names.OP_BUILD_SCENE, text="Open Result", icon="IMPORT").folder = ""

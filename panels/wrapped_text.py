@@ -25,10 +25,20 @@ _FULL_WIDTH: Final = 0x2E80  # Chinese, Japanese and Korean letters begin here
 _FULL_PX: Final = 12.0
 
 
-def draw_wrapped(layout: UILayout, context: Context, text: str, icon: str = "NONE") -> None:
-    """Draw one sentence as a column of labels, as wide as the region allows."""
-    scale = context.preferences.system.ui_scale
-    width = (context.region.width if context.region else 300) / scale - _MARGIN_PX
+def draw_wrapped(
+    layout: UILayout, context: Context, text: str, icon: str = "NONE", margin_px: float = 0
+) -> None:
+    """Draw one sentence as a column of labels, as wide as the region allows.
+
+    Args:
+        layout: gets the column.
+        context: for the width of the region.
+        text: any sentence.
+        icon: before the first line.
+        margin_px: room that something beside it takes, in pixels at scale 1.
+    """
+    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
+    width = (context.region.width if context.region else 300) / scale - _MARGIN_PX - margin_px
     if icon != "NONE":
         width -= _ICON_PX
     column = layout.column(align=True)

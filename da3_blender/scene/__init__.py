@@ -7,7 +7,7 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from . import point_drawing, properties, splat_drawing, splat_inputs
+from . import point_drawing, preview_drawing, properties, splat_drawing, splat_inputs
 
 
 def is_registered() -> bool:
@@ -19,6 +19,7 @@ def register() -> None:
     """Add the scene's settings and begin to draw points."""
     properties.register()
     point_drawing.register()
+    preview_drawing.register()
     splat_inputs.register()
     splat_drawing.register()
 
@@ -27,5 +28,6 @@ def unregister() -> None:
     """Stop drawing points and remove the scene's settings."""
     splat_drawing.unregister()
     splat_inputs.unregister()
+    preview_drawing.unregister()
     point_drawing.unregister()
     properties.unregister()

@@ -19,6 +19,7 @@ class BuildOptions:
     """Choices that change the scene but not the result on disk.
 
     Args:
+        make_cameras: make camera objects.
         make_points: make the cloud.
         make_mesh: make a mesh of each depth map, with its photo on it.
         mesh_step: every n-th pixel of the depth maps becomes a vertex.
@@ -38,6 +39,7 @@ class BuildOptions:
             that colours equal the photos.
     """
 
+    make_cameras: bool = True
     make_points: bool = True
     make_mesh: bool = False
     mesh_step: int = 2

@@ -45,7 +45,11 @@ _SETUP = "scene"
 
 
 def build_scene(
-    context: Context, result: Result, options: BuildOptions, only: Collection[str] = ()
+    context: Context,
+    result: Result,
+    options: BuildOptions,
+    only: Collection[str] = (),
+    target: Object | None = None,
 ) -> BuildReport:
     """Build one result in the context's scene.
 
@@ -58,6 +62,7 @@ def build_scene(
         result: from `load_result`.
         options: what to make of it.
         only: names of views; cameras and meshes of others are not touched. Empty means all.
+        target: root to update; None finds it by the result and the input, where that is wanted.
 
     Raises:
         EngineError: RESULT_BROKEN; SETTINGS_INVALID; OUT_OF_MEMORY.
@@ -66,8 +71,8 @@ def build_scene(
     _check(options)
     reconstruction = read_reconstruction(result)
     extent = measure_extent(reconstruction)
-    known = None
-    if options.update:
+    known = target
+    if known is None and options.update:
         folder = str(reconstruction.folder)
         known = find_root_of_input(context.scene, folder, reconstruction.input_key)
     try:
@@ -144,6 +149,8 @@ def _list_frames(reconstruction: Reconstruction, options: BuildOptions) -> dict[
 
 
 def _build_cameras(reconstruction: Reconstruction, site: Site) -> tuple[list[Object], int]:
+    if not site.options.make_cameras:
+        return [], 0
     if _is_animated(reconstruction, site.options):
         camera, photos = make_animated_camera(reconstruction, site)
         cameras = [camera]
@@ -174,7 +181,7 @@ def _set_up_scene(
     """Set render size, time line and view transform; only once, they are the user's then."""
     scene, options = context.scene, site.options
     record = Written(site.root)
-    if options.set_render_size and not record.knows(f"{_SETUP} render"):
+    if cameras and options.set_render_size and not record.knows(f"{_SETUP} render"):
         match_render_to_camera(scene, cameras[0])
         record.note(f"{_SETUP} render", 1)
         sizes = {(view.width, view.height) for view in reconstruction.views}

@@ -8,7 +8,7 @@ Runs in Blender. Meshes that exist get new geometry; modifiers, materials and pl
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import bpy
 import numpy as np
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from .reconstruction import DepthMaps, Reconstruction
     from .site import Site
+
+
+_SAMPLE: Final = 1_000_000  # pixels that tell what confidence is usual
 
 
 class Grid(NamedTuple):
@@ -145,10 +148,11 @@ def _find_least_confidence(maps: DepthMaps, drop_percent: float) -> float:
     """Return the confidence below which the least sure share of all pixels lies."""
     if drop_percent <= 0:
         return -np.inf
-    sample = np.asarray(maps.confidence[:, ::4, ::4])
-    valid = np.asarray(maps.depth[:, ::4, ::4]) > 0
+    every = max(1, int(np.sqrt(maps.depth.size / _SAMPLE)))
+    sample = np.asarray(maps.confidence[:, ::every, ::every])
+    valid = np.asarray(maps.depth[:, ::every, ::every]) > 0
     if maps.sky is not None:
-        valid &= ~np.asarray(maps.sky[:, ::4, ::4])
+        valid &= ~np.asarray(maps.sky[:, ::every, ::every])
     return float(np.percentile(sample[valid], drop_percent)) if valid.any() else -np.inf
 
 

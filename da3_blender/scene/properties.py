@@ -21,6 +21,25 @@ from ..contract import names
 from ..contract.errors import EngineError
 from . import choices
 from .input_summary import summarise_input
+from .lookup import find_root, list_cameras, list_parts
+from .photo_findings import InputFile, PhotoFinding, forget_check, store_check
+from .visibility import are_photos_shown, are_shown
+
+# Panels may read objects through this module.
+__all__ = [
+    "SceneSettings",
+    "SessionNotice",
+    "are_photos_shown",
+    "are_shown",
+    "clear_failure",
+    "find_root",
+    "list_cameras",
+    "list_parts",
+    "read_failure",
+    "refresh_summary",
+    "show_failure",
+    "store_check",
+]
 
 
 def _forget_files(self: "SceneSettings", _context: Context) -> None:
@@ -32,11 +51,9 @@ def _forget_files(self: "SceneSettings", _context: Context) -> None:
 def refresh_summary(settings: "SceneSettings") -> None:
     """Look at the input once, so that the panel can show what it is without touching the disk."""
     path = bpy.path.abspath(settings.input_path)
-    settings.input_summary = summarise_input(path, [item.name for item in settings.input_files])
-
-
-class InputFile(PropertyGroup):
-    """One chosen file; `name` is its name in the folder `input_path`."""
+    summary = summarise_input(path, [item.name for item in settings.input_files])
+    forget_check(settings)
+    settings.input_summary, settings.input_views = summary.text, summary.photos
 
 
 class SceneSettings(PropertyGroup):
@@ -52,6 +69,19 @@ class SceneSettings(PropertyGroup):
     )
     input_summary: StringProperty(
         name="Found", description="What the input was when it was chosen", options={"HIDDEN"}
+    )
+    input_views: IntProperty(
+        name="Photos", description="How many photos or frames the input has; 0: not known"
+    )
+    input_width: IntProperty(name="Width", description="Of the first photo; 0: not known")
+    input_height: IntProperty(name="Height", description="Of the first photo; 0: not known")
+    is_checked: BoolProperty(
+        name="Checked", description="The engine has looked at the photos of this input"
+    )
+    findings: CollectionProperty(
+        type=PhotoFinding,
+        name="Doubtful Photos",
+        description="Photos of the input that look blurred, are there twice or have another lens",
     )
     output_folder: StringProperty(
         name="Results Folder",
@@ -196,6 +226,11 @@ class SceneSettings(PropertyGroup):
         min=1,
         max=200_000_000,
     )
+    make_cameras: BoolProperty(
+        name="Cameras",
+        description="Make camera objects, with the photos behind them",
+        default=True,
+    )
     make_points: BoolProperty(
         name="Points", description="Make a cloud of coloured points", default=True
     )
@@ -331,7 +366,7 @@ class SessionNotice(PropertyGroup):
     )
 
 
-_CLASSES = (InputFile, SceneSettings, SessionNotice)
+_CLASSES = (InputFile, PhotoFinding, SceneSettings, SessionNotice)
 
 
 @bpy.app.handlers.persistent

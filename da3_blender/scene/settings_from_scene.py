@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import bpy
 
@@ -22,9 +22,13 @@ from .build_options import BuildOptions
 if TYPE_CHECKING:
     from bpy.types import Scene
 
+    from ..contract.result_folder import Result
+
 _RESULTS: Final = "da3_results"
 _LONGEST_NAME: Final = 60
 _DECIMALS: Final = 6
+_FILTERS: Final = ("drop_percent", "edge_step", "max_points")
+_SAME_FILTER: Final = 1e-6
 # Characters that Windows does not allow in names of files.
 _FORBIDDEN: Final = '<>:"/\\|?*'
 _COPIED: Final = (
@@ -91,6 +95,7 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         device=preferences.device,
         precision=preferences.precision,
         compile_network=preferences.compile_network,
+        check_photos=not chosen.is_checked,  # else the panel has shown what was found
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:
@@ -102,6 +107,65 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
     check_licence(settings.model, commercial_only=preferences.commercial_only)
     settings.check()
     return settings
+
+
+def make_reuse_settings(
+    scene: Scene,
+    preferences: MachineSettings,
+    result: Result,
+    *,
+    only_views: tuple[str, ...] = (),
+    renew_cameras: bool = False,
+) -> RunSettings:
+    """Gather the settings of a run that uses a result again, in its own place.
+
+    Args:
+        scene: its `da3` holds the choices.
+        preferences: of the add-on.
+        result: what is used again.
+        only_views: names of the views for which the network runs; none makes a new cloud.
+        renew_cameras: also place these cameras again.
+
+    Raises:
+        EngineError: SETTINGS_INVALID.
+    """
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    folder = str(result.folder)
+    inputs = _read_old(result).get("inputs") or [folder]
+    checkpoint = chosen.checkpoint or preferences.checkpoint
+    settings = RunSettings(
+        inputs=tuple(str(path) for path in inputs),
+        output=folder,
+        reuse=folder,
+        only_views=only_views,
+        renew_cameras=renew_cameras,
+        checkpoint=bpy.path.abspath(checkpoint) if checkpoint else "",
+        may_download=False,
+        device=preferences.device,
+        precision=preferences.precision,
+        compile_network=preferences.compile_network,
+        **{name: getattr(chosen, name) for name in _COPIED},
+    )
+    if only_views:
+        check_licence(settings.model, commercial_only=preferences.commercial_only)
+    settings.check()
+    return settings
+
+
+def has_new_filters(scene: Scene, result: Result) -> bool:
+    """Tell whether the cloud of a result would look different with the scene's filters."""
+    chosen, old = getattr(scene, names.SCENE_SETTINGS), _read_old(result)
+    if not result.has("depth"):
+        return False  # points of COLMAP are as they are
+    return any(
+        name in old and abs(float(old[name]) - float(getattr(chosen, name))) > _SAME_FILTER
+        for name in _FILTERS
+    )
+
+
+def _read_old(result: Result) -> dict[str, Any]:
+    settings = result.manifest.get("settings")
+    return settings if isinstance(settings, dict) else {}
 
 
 def make_build_options(scene: Scene) -> BuildOptions:

@@ -64,12 +64,25 @@ class SmallPipeline:
         facts = {"views": 2, "cameras": 2, "points": 8, "solver": "test"}
         return {"folder": settings.output, **facts}
 
-    def fetch(self, model_id: str, progress: Progress) -> dict[str, Any]:
+    def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        progress.plan([("Looking", 1.0)])
+        progress.begin("Looking")
+        names = sorted(path.name for path in Path(settings.inputs[0]).iterdir())
+        finding = {"name": names[1], "kind": "blurred", "text": "looks blurred"}
+        return {
+            "folder": "",
+            "views": len(names),
+            "width": 640,
+            "height": 480,
+            "findings": [finding],
+        }
+
+    def fetch(self, model_id: str, progress: Progress, folder: str = "") -> dict[str, Any]:
         progress.plan([("Downloading", 1.0)])
         progress.begin("Downloading")
         if model_id == "da3-giant":
             raise EngineError(ErrorCode.DOWNLOAD_FAILED, "The hub sleeps.", "Try again.")
-        return {"folder": "/models", "model": model_id, "bytes": 7}
+        return {"folder": folder or "/models", "model": model_id, "bytes": 7}
 
     def abandon(self) -> None:
         """Nothing lies about."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 VIEWS = 10
 SIZE = (480, 320)
 FLOOR_RADIUS = 3
+DOUBTFUL = 6
 STAGES = (("Reading photos", 1.0), ("Finding cameras", 4.0), ("Making points", 2.0))
 # centre (OpenCV: y down), radius, colour
 BALLS = (
@@ -107,7 +108,7 @@ def write_demo(folder: Path, kind: str = "photos", step: int = 1) -> int:
     K, w2c = make_cameras()
     writer = ResultWriter(folder)
     (writer.work / "photos").mkdir()
-    points, colours, origin, views = [], [], [], []
+    points, colours, origin, views, maps = [], [], [], [], []
     for index in range(VIEWS):
         depth, picture = trace(K[index], w2c[index])
         name = f"balls_{3 * index + 1:04d}.png"
@@ -119,20 +120,63 @@ def write_demo(folder: Path, kind: str = "photos", step: int = 1) -> int:
         origin.append(np.full(len(points[-1]), index, np.int32))
         frame = 3 * index + 1 if kind == "sequence" else None
         view = {"name": name, "path": name, "width": SIZE[0], "height": SIZE[1], "lens": 0}
-        views.append({**view, "frame": frame, "photo": f"photos/{name}", "residual_px": None})
+        doubt = "its points are 4.2 px off, usual here are 0.6" if index == DOUBTFUL else ""
+        view |= {"frame": frame, "photo": f"photos/{name}", "residual_px": None, "doubt": doubt}
+        views.append(view)
+        maps.append(np.where(np.isfinite(depth), depth, 0).astype(np.float32))
     cloud = np.concatenate(points)
     arrays = {"w2c": w2c, "K": K, "points": cloud, "colours": np.concatenate(colours)}
     arrays |= {"confidence": np.ones(len(cloud), np.float32), "point_view": np.concatenate(origin)}
+    arrays |= {"depth": np.stack(maps), "depth_confidence": np.ones((VIEWS, *SIZE[::-1]))}
+    arrays["depth_confidence"] = arrays["depth_confidence"].astype(np.float32)
+    arrays["grid_from_photo"] = np.tile(np.eye(3), (VIEWS, 1, 1))
     for name, array in arrays.items():
         writer.save_array(name, array)
     source = {"kind": kind, "path": "", "fps": 25.0 if kind == "sequence" else None}
-    manifest = {"name": "balls", "source": source, "solver": "demo", "views": views}
-    writer.finish({**manifest, "lost": [], "lenses": [], "notes": [], "settings": {}})
+    manifest = {"name": "balls", "source": source, "solver": "DA3", "model": "da3-base"}
+    manifest |= {"views": views, "lost": ["balls_0031.png"], "lenses": [], "notes": []}
+    writer.finish({**manifest, "settings": {}})
     return len(cloud)
+
+
+def show_found(progress: Progress, folder: Path, count: int) -> None:
+    """Show the first cameras, and the points that the first of them sees."""
+    K, w2c = make_cameras()
+    depth, picture = trace(K[0], w2c[0])
+    world = unproject(depth[None], K[:1], w2c[:1])[0]
+    kept = np.isfinite(world).all(-1)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "found.npz"
+    points, colours = world[kept][::3][: 2500 * count], picture[kept][::3][: 2500 * count]
+    np.savez(path, w2c=w2c[:count], K=K[:count], points=points, colours=colours)
+    found = {"cameras": count, "views": VIEWS + 1, "points": len(points), "file": str(path)}
+    progress.show(found)
 
 
 class DemoPipeline:
     """Takes a few seconds, so that there is progress to look at."""
+
+    def check(self, _settings: RunSettings, progress: Progress) -> dict[str, Any]:
+        """Doubt two of the photos."""
+        progress.plan([("Looking at the photos", 1.0)])
+        progress.begin("Looking at the photos")
+        for index in range(VIEWS):
+            time.sleep(0.1)
+            progress.report((index + 1) / VIEWS, f"{index + 1} of {VIEWS} photos", force=True)
+        findings = [
+            {
+                "name": "balls_0004.png",
+                "kind": "blurred",
+                "text": "looks blurred: its edges are 3.4 times as wide as usual",
+            },
+            {
+                "name": "balls_0009.png",
+                "kind": "doubled",
+                "text": "is the same picture as balls_0008.png",
+            },
+        ]
+        size = {"width": SIZE[0], "height": SIZE[1]}
+        return {"folder": "", "views": VIEWS + 1, **size, "findings": findings}
 
     def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         """Fail for a folder of few photos, otherwise trace the balls."""
@@ -141,6 +185,8 @@ class DemoPipeline:
             progress.begin(stage)
             for index in range(VIEWS):
                 time.sleep(share / VIEWS)
+                if stage == STAGES[1][0] and index > 0:
+                    show_found(progress, Path(settings.output).parent, index + 1)
                 progress.report((index + 1) / VIEWS, f"{index + 1} of {VIEWS} photos", force=True)
             if "few" in settings.inputs[0]:
                 raise EngineError(
