@@ -64,11 +64,19 @@ def explain_failed_start(exit_code: int, log: Sequence[str]) -> EngineError:
         exit_code: as `subprocess` gives it.
         log: what it printed; the last line goes into the message.
     """
+    what = describe_exit(exit_code)
+    if what.startswith("was killed"):  # from outside: nothing is wrong with the engine
+        return EngineError(
+            ErrorCode.ENGINE_DIED,
+            f"The engine {what} while it was starting.",
+            "Run again; if it happens again, close other programs, or copy the report and file an "
+            "issue.",
+        )
     last = next((line.strip() for line in reversed(log) if line.strip()), "")
     why = f": {last[:300]}" if last else ", and said nothing"
     return EngineError(
         ErrorCode.ENGINE_BROKEN,
-        f"The engine could not start; it {describe_exit(exit_code)}{why}",
+        f"The engine could not start; it {what}{why}",
         "Choose a Python 3.11 or newer that has the engine's libraries in the preferences, "
         "or install the engine again.",
     )

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from ..contract.result_folder import name_work_folder
+from ..contract.result_folder import name_old_folder, name_work_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,8 @@ def list_missing_parents(output: Path) -> list[Path]:
 def remove_leftovers(output: Path, pid: int, made: Sequence[Path]) -> None:
     """Remove the work folder of a process that has ended, and empty folders that it made.
 
+    An earlier result that the process was about to replace goes back to its place.
+
     What cannot be removed yet (Windows keeps files of a killed process open for a moment) is
     tried again from a thread.
 
@@ -39,22 +41,27 @@ def remove_leftovers(output: Path, pid: int, made: Sequence[Path]) -> None:
         pid: of the worker.
         made: parents that were missing before the job, innermost first.
     """
-    folder = name_work_folder(output, pid)
-    if not _remove(folder, made):
-        threading.Thread(target=_keep_removing, args=(folder, made), daemon=True).start()
+    if not _remove(output, pid, made):
+        threading.Thread(target=_keep_removing, args=(output, pid, made), daemon=True).start()
 
 
-def _keep_removing(folder: Path, made: Sequence[Path]) -> None:
+def _keep_removing(output: Path, pid: int, made: Sequence[Path]) -> None:
     for _ in range(_ATTEMPTS):
         time.sleep(_PAUSE_S)
-        if _remove(folder, made):
+        if _remove(output, pid, made):
             return
 
 
-def _remove(folder: Path, made: Sequence[Path]) -> bool:
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        return False
+def _remove(output: Path, pid: int, made: Sequence[Path]) -> bool:
+    folder = name_work_folder(output, pid)
+    old = name_old_folder(folder)
+    if not output.exists():  # it ended between the two renames that replace an earlier result
+        with suppress(OSError):
+            old.rename(output)
+    for place in (folder, old):
+        shutil.rmtree(place, ignore_errors=True)
+        if place.exists():
+            return False
     with suppress(OSError):  # absent, or somebody else uses it by now
         for parent in made:
             parent.rmdir()

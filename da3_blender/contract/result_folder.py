@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 KIND: Final = "da3-result"
+_MOST_TRIES: Final = 10  # against other runs that take the same name at the same moment
 # name -> (dimensions, description); the manifest repeats shape and dtype.
 ARRAYS: Final = {
     "w2c": "(N, 4, 4) float64, world-to-camera, OpenCV axes",
@@ -75,6 +76,21 @@ def name_work_folder(folder: Path, pid: int) -> Path:
     return folder.with_name(f".{folder.name}.{pid}.part")
 
 
+def name_old_folder(work: Path) -> Path:
+    """Return where the result that is being replaced lies until the new one is in its place."""
+    return work.with_suffix(".old")
+
+
+def find_free_folder(wanted: Path) -> Path:
+    """Return `wanted` if nothing is there, else the same name with the next free number."""
+    number = 1
+    folder = wanted
+    while folder.exists():
+        number += 1
+        folder = wanted.with_name(f"{wanted.name}_{number:03d}")
+    return folder
+
+
 class ResultWriter:
     """Collects one result in a hidden folder and moves it into place when it is complete.
 
@@ -99,6 +115,7 @@ class ResultWriter:
                 f"The results folder {folder} holds other files.",
                 "Choose an empty or new results folder; nothing of yours is overwritten.",
             )
+        self._replaces = is_result(folder)
         self._made = [p for p in folder.parents if not p.exists()]
         self.work = name_work_folder(folder, os.getpid())
         with translate_disk_errors(folder):
@@ -139,15 +156,30 @@ class ResultWriter:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self.work / MANIFEST)
-            old = self.work.with_suffix(".old")  # kept until the new result is in place
+            self._move_into_place()
+
+    def _move_into_place(self) -> None:
+        """Rename the work folder to its final name, which may have become another one.
+
+        A result that was not there when this run began belongs to another run, perhaps of
+        another Blender: it stays, and this one gets the next free name.
+        """
+        old = name_old_folder(self.work)  # kept until the new result is in place
+        wanted = self.folder
+        for left in reversed(range(_MOST_TRIES)):
+            if self.folder.exists() and not self._replaces and any(self.folder.iterdir()):
+                self.folder = find_free_folder(wanted)
             if self.folder.exists():
                 self.folder.rename(old)
             try:
                 self.work.rename(self.folder)
             except OSError:
-                if old.exists():
+                if old.exists() and not self.folder.exists():
                     old.rename(self.folder)
-                raise
+                if self._replaces or not self.folder.exists() or not left:
+                    raise
+            else:
+                break
         shutil.rmtree(old, ignore_errors=True)
 
     def discard(self) -> None:

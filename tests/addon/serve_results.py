@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class SmallPipeline:
     """Two cameras and eight points."""
 
+    _writer: ResultWriter | None = None
+
     def run(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         progress.plan([("Solving", 1.0)])
         progress.begin("Solving")
@@ -34,12 +36,17 @@ class SmallPipeline:
         while "endless" in name:
             progress.report(0.5, "1 of 2 photos")
             time.sleep(0.02)
+        writer = ResultWriter(Path(settings.output))
+        self._writer = writer
+        go = Path(settings.inputs[0]) / "go"
+        while name == "waiting" and not go.exists():
+            progress.report(0.5, "1 of 2 photos")
+            time.sleep(0.02)
         progress.note("a note from the engine")
         w2c = np.tile(np.eye(4), (2, 1, 1))
         w2c[1, 0, 3] = -1
         K = np.tile([[60.0, 0, 32], [0, 60, 24], [0, 0, 1]], (2, 1, 1))
         view = {"path": "", "width": 64, "height": 48, "frame": None, "photo": "none", "lens": 0}
-        writer = ResultWriter(Path(settings.output))
         corners = np.array(np.meshgrid([-1, 1], [-1, 1], [4, 6]), np.float32).reshape(3, -1).T
         for array, values in {
             "w2c": w2c,
@@ -62,7 +69,7 @@ class SmallPipeline:
             }
         )
         facts = {"views": 2, "cameras": 2, "points": 8, "solver": "test"}
-        return {"folder": settings.output, **facts}
+        return {"folder": str(writer.folder), **facts}
 
     def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         progress.plan([("Looking", 1.0)])
@@ -85,7 +92,9 @@ class SmallPipeline:
         return {"folder": folder or "/models", "model": model_id, "bytes": 7}
 
     def abandon(self) -> None:
-        """Nothing lies about."""
+        """Remove the unfinished result."""
+        if self._writer is not None:
+            self._writer.discard()
 
 
 if __name__ == "__main__":

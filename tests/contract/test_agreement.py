@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from da3_blender.client.leftovers import remove_leftovers
 from da3_blender.contract import protocol
 from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
 from da3_blender.contract.progress import Progress
@@ -126,6 +129,43 @@ def test_an_older_result_is_replaced(tmp_path):
         writer.save_array("K", np.stack([np.eye(3)] * count))
         writer.finish({"views": []})
     assert load_result(tmp_path / "result").load("K").shape == (2, 3, 3)
+
+
+def test_a_result_that_another_blender_made_meanwhile_stays(tmp_path, monkeypatch):
+    writers = []
+    for pid in (11, 22, 33):
+        monkeypatch.setattr(os, "getpid", lambda pid=pid: pid)
+        writers.append(ResultWriter(tmp_path / "result"))
+        writers[-1].save_array("K", np.stack([np.eye(3)] * pid))
+    for writer in writers:
+        writer.finish({"views": []})
+    assert [writer.folder.name for writer in writers] == ["result", "result_002", "result_003"]
+    counts = {len(load_result(folder).load("K")) for folder in tmp_path.iterdir()}
+    assert counts == {11, 22, 33}
+
+
+def test_a_kill_between_the_two_renames_loses_no_result(tmp_path, monkeypatch):
+    def make() -> ResultWriter:
+        writer = ResultWriter(tmp_path / "result")
+        writer.save_array("K", np.eye(3)[None])
+        return writer
+
+    make().finish({"views": [], "name": "earlier"})
+
+    rename = Path.rename
+
+    def rename_and_die(path, target):
+        rename(path, target)
+        raise KeyboardInterrupt  # nothing of the writer runs after a kill either
+
+    monkeypatch.setattr(Path, "rename", rename_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        make().finish({"views": [], "name": "new"})
+    monkeypatch.undo()
+    assert not (tmp_path / "result").exists()
+    remove_leftovers(tmp_path / "result", os.getpid(), [])
+    assert load_result(tmp_path / "result").manifest["name"] == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["result"]
 
 
 def test_other_files_are_never_replaced(tmp_path):
