@@ -74,12 +74,14 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
 
 def _describe_preview(entry: ModelEntry, *, use_colmap: bool) -> str:
     """Say what quality to expect of the model that comes with the extension."""
-    parts = "the depth" if use_colmap else "depth and cameras"
-    sentence = (
-        f"{entry.title} is a preview, trained on synthetic rooms only: expect {parts} to be rough. "
-        f"Download {get_model(DEFAULT_MODEL).title} for real work"
+    sentence = f"{entry.title} is a preview, trained on synthetic rooms only: its depth is rough"
+    better = get_model(DEFAULT_MODEL).title
+    if use_colmap:
+        return f"{sentence}. Download {better} for real work."
+    return (
+        f"{sentence}, and its cameras are little more than a guess. Take the cameras from COLMAP. "
+        f"Download {better} for real work."
     )
-    return f"{sentence}." if use_colmap else f"{sentence}, or take the cameras from COLMAP."
 
 
 def choose_checkpoint(settings: RunSettings, progress: Progress) -> Path:
@@ -110,7 +112,7 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
     found = find_local_checkpoint(settings.model, named)
     if found is not None:
         return found
-    if named is not None:
+    if named is not None and not named.is_dir():  # a folder may just not have this model yet
         raise EngineError(
             ErrorCode.CHECKPOINT_MISSING,
             f"There are no weights of {settings.model} at {named}.",
@@ -123,7 +125,7 @@ def _find_checkpoint(settings: RunSettings, progress: Progress) -> Path | None:
         return None
     if not entry.is_commercial_use_allowed:
         progress.note(f"{entry.title} is licensed {entry.licence.title}. {entry.licence.sentence}")
-    return fetch_checkpoint(entry.id, progress)
+    return fetch_checkpoint(entry.id, progress, named)
 
 
 def fetch_checkpoint(model_id: str, progress: Progress, folder: Path | None = None) -> Path:
