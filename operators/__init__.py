@@ -22,6 +22,7 @@ from .check_photos import DA3_OT_check_photos
 from .choose_files import DA3_OT_choose_files
 from .choose_folder import DA3_OT_choose_folder
 from .copy_report import DA3_OT_copy_report
+from .crop_splats import DA3_OT_crop_splats
 from .dismiss import DA3_OT_dismiss
 from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
@@ -84,6 +85,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_use_clip,
         DA3_OT_import_splats,
         DA3_OT_export_splats,
+        DA3_OT_crop_splats,
         DA3_FH_splats,
     )
 )

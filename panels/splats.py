@@ -59,6 +59,9 @@ def _draw_settings(layout: UILayout, ob: Object) -> None:
             inputs.LEAST_CONFIDENCE,
         ):
             inputs.draw_input(column, ob, name)
+        inputs.draw_input(body, ob, inputs.CROP)
+        inputs.draw_input(body, ob, inputs.CROP_BOX)
+        body.operator(names.OP_CROP_SPLATS, icon="CUBE")
     header, body = layout.panel("DA3_splat_render", default_closed=True)
     header.label(text="Render")
     if body is not None:

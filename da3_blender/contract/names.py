@@ -42,6 +42,7 @@ OP_DROP_FILES: Final = "da3.drop_files"
 OP_USE_CLIP: Final = "da3.use_clip"
 OP_IMPORT_SPLATS: Final = "da3.import_splats"
 OP_EXPORT_SPLATS: Final = "da3.export_splats"
+OP_CROP_SPLATS: Final = "da3.crop_splats"
 
 # Property groups.
 SCENE_SETTINGS: Final = "da3"

@@ -23,6 +23,7 @@ import numpy as np
 from ..contract import names
 from ..contract.errors import EngineError
 from . import splat_inputs as inputs
+from .splat_crop import find_crop
 from .splat_object import rank_by_importance, read_splat_mesh
 from .splat_shader import (
     FRAME_FLOATS,
@@ -241,14 +242,16 @@ def _get_order(
             inputs.LEAST_CONFIDENCE,
         )
     )
-    limits = (ob.data.session_uid, cloud.count, *limits)
+    crop = find_crop(ob, settings)
+    box = None if crop is None else tuple(crop.ravel())
+    limits = (ob.data.session_uid, cloud.count, box, *limits)
     known = _buffers.orders.get(key)
     if known is not None and known.settings == limits:
         if np.array_equal(known.row, row):
             return known
         if known.count > _SORT_AT_ONCE and _is_moving():
             return known
-    shown = choose_shown(cloud.facts, settings)
+    shown = choose_shown(cloud.facts, settings, crop)
     indices = sort_far_to_near(cloud.facts.positions, shown, row)
     texture, width = make_texture(indices.astype(np.float32)[:, None], "R32F")
     known = _Order(row.copy(), limits, texture, width, len(indices))

@@ -18,7 +18,13 @@ from ..splats.cloud import COEFFICIENTS, GaussianCloud
 from ..splats.files import SplatFormat, read_splats, write_splats
 from . import splat_inputs as inputs
 from .compat import set_modifier_input
-from .splat_object import make_splat_object, rank_by_importance, read_splat_object
+from .splat_crop import find_crop
+from .splat_object import (
+    make_splat_object,
+    rank_by_importance,
+    read_splat_mesh,
+    read_splat_object,
+)
 from .splat_sorting import choose_shown, collect_facts
 
 if TYPE_CHECKING:
@@ -131,14 +137,14 @@ def export_splats(
 
 def _take_shown(ob: Object, cloud: GaussianCloud) -> GaussianCloud:
     settings = inputs.read_inputs(ob)
-    local = read_splat_object(ob, in_world=False)  # limits are in the object's units
+    local = read_splat_mesh(ob.data, 0)  # limits are in the object's units
     stored = ob.data.attributes.get(names.ATTR_RANK)
     rank = np.empty(local.count, np.int32)
     if stored is not None and stored.data_type == "INT":
         stored.data.foreach_get("value", rank)
     else:
         rank = rank_by_importance(local)
-    shown = choose_shown(collect_facts(local, rank), settings)
+    shown = choose_shown(collect_facts(local, rank), settings, find_crop(ob, settings))
     return cloud.take(shown).limit_degree(settings[inputs.DEGREE])
 
 

@@ -47,6 +47,8 @@ LEAST_OPACITY: Final = "Min Opacity"
 LARGEST_SIZE: Final = "Max Size"
 LARGEST_STRETCH: Final = "Max Stretch"
 LEAST_CONFIDENCE: Final = "Min Confidence"
+CROP: Final = "Crop"
+CROP_BOX: Final = "Crop Box"
 FILTER: Final = "Pixel Filter"
 RENDER_WIDTH: Final = "Render Width"
 DISPLAY_VALUES: Final = "Display Values"
@@ -66,6 +68,14 @@ INPUTS: Final = (
     SplatInput(LARGEST_SIZE, "Float", 0.0, (0, 1e9), "Larger Gaussians are hidden; 0: none"),
     SplatInput(LARGEST_STRETCH, "Float", 0.0, (0, 1e9), "More elongated ones are hidden; 0: none"),
     SplatInput(LEAST_CONFIDENCE, "Float", 0.0, None, "Less confident Gaussians are hidden"),
+    SplatInput(
+        CROP,
+        "Bool",
+        False,  # noqa: FBT003
+        None,
+        "Hide Gaussians outside of the crop box",
+    ),
+    SplatInput(CROP_BOX, "Object", None, None, "Its cube from -1 to 1 is the box"),
     SplatInput(
         FILTER, "Float", 0.3, (0, 10), "Variance in pixels that each splat gets, as in training"
     ),

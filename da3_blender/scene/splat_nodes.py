@@ -125,10 +125,30 @@ def _add_choice(
         has_limit = build.compare("GREATER_THAN", limit, 0.0)
         is_over = build.decide("AND", has_limit, build.compare(comparison, value, limit))
         keep = build.decide("NIMPLY", keep, is_over)
+    keep = build.decide("NIMPLY", keep, _add_crop(build, given))
     chosen = build.add(
         "GeometryNodeSeparateGeometry", {"Geometry": geometry, "Selection": keep}, domain="POINT"
     )
     return build.get_output(chosen)
+
+
+def _add_crop(build: FieldBuilder, given: dict[str, Field]) -> Field:
+    """Tell what lies outside of the crop box, where there is one."""
+    info = build.add(
+        "GeometryNodeObjectInfo", {"Object": given[inputs.CROP_BOX]}, transform_space="RELATIVE"
+    )
+    inverse = build.add("FunctionNodeInvertMatrix", {0: build.get_output(info, "Transform")})
+    position = build.get_output(build.add("GeometryNodeInputPosition"))
+    inside = build.add("FunctionNodeTransformPoint", {0: position, 1: build.get_output(inverse)})
+    parts = build.split(build.compute_vector("ABSOLUTE", build.get_output(inside)))
+    farthest = build.compute("MAXIMUM", build.compute("MAXIMUM", parts[0], parts[1]), parts[2])
+    is_out = build.compare("GREATER_THAN", farthest, 1.0)
+    # without an object its scale is 0 and its transform does nothing
+    size = build.compute_vector("LENGTH", build.get_output(info, "Scale"))
+    has_box = build.decide(
+        "AND", build.compare("GREATER_THAN", size, 0.0), build.get_output(inverse, "Invertible")
+    )
+    return build.decide("AND", build.decide("AND", given[inputs.CROP], has_box), is_out)
 
 
 def _add_shapes(

@@ -55,8 +55,16 @@ def collect_facts(cloud: GaussianCloud, rank: NDArray[np.int32]) -> SplatFacts:
     )
 
 
-def choose_shown(facts: SplatFacts, settings: dict[str, Any]) -> NDArray[np.int64]:
-    """Return the indices within the limits of the object's settings."""
+def choose_shown(
+    facts: SplatFacts, settings: dict[str, Any], crop: NDArray[np.floating] | None = None
+) -> NDArray[np.int64]:
+    """Return the indices within the limits of the object's settings.
+
+    Args:
+        facts: of the cloud.
+        settings: of the object.
+        crop: (4, 4), crop box from object, or None.
+    """
     keep = facts.opacities >= max(settings[inputs.LEAST_OPACITY], LEAST_ALPHA)
     if settings[inputs.BUDGET] > 0:
         keep &= facts.rank < settings[inputs.BUDGET]
@@ -66,6 +74,9 @@ def choose_shown(facts: SplatFacts, settings: dict[str, Any]) -> NDArray[np.int6
         keep &= facts.stretch <= settings[inputs.LARGEST_STRETCH]
     if facts.confidence is not None:
         keep &= facts.confidence >= settings[inputs.LEAST_CONFIDENCE]
+    if crop is not None:
+        inside = facts.positions @ crop[:3, :3].T + crop[:3, 3]
+        keep &= np.abs(inside).max(axis=1) <= 1
     return np.flatnonzero(keep)
 
 

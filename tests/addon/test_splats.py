@@ -247,6 +247,45 @@ def test_limits_choose_the_same_for_quads_and_drawing(scene, objects, inputs, co
         assert 0 < len(evaluate(ob).polygons) == len(shown) < 400, name
 
 
+def test_a_crop_box_hides_what_is_outside_everywhere(
+    scene, objects, inputs, compat, extension, tmp_path
+):
+    from tests.addon.splat_scenes import add_camera, look_from, place
+
+    sorting, crop = (extension(f"da3_blender.scene.splat_{n}") for n in ("sorting", "crop"))
+    cloud = make_shell(300, 1)
+    bpy.ops.da3.import_splats(filepath=str(write(tmp_path / "a.ply", cloud)))
+    (ob,) = find_splats()
+    place(add_camera(scene), look_from((0, 0, -6)))
+    ob.location, ob.scale = (0.3, 0, 0), (1, 2, 0.5)
+    compat.set_modifier_input(ob.modifiers[0], "Show in Viewport", value=True)
+    assert bpy.ops.da3.crop_splats() == {"FINISHED"}
+    box = bpy.context.active_object
+    assert box.parent == ob
+    box.scale.x *= 0.5
+    box.rotation_euler.z = 0.4
+    bpy.context.view_layer.update()
+    ob.update_tag()
+    points = np.array([ob.matrix_world @ v.co for v in ob.data.vertices])
+    inverse = np.array(box.matrix_world.inverted())
+    inside = (np.abs(points @ inverse[:3, :3].T + inverse[:3, 3]) <= 1).all(axis=1)
+    assert 30 < inside.sum() < 270
+    assert len(evaluate(ob).polygons) == inside.sum()
+    local = objects.read_splat_mesh(ob.data)
+    facts = sorting.collect_facts(local, objects.rank_by_importance(local))
+    settings = inputs.read_inputs(ob)
+    shown = sorting.choose_shown(facts, settings, crop.find_crop(ob, settings))
+    assert np.array_equal(shown, np.flatnonzero(inside))
+    bpy.context.view_layer.objects.active = ob
+    bpy.ops.da3.crop_splats()  # a second time finds the same box
+    assert bpy.context.active_object == box
+    bpy.data.objects.remove(box)
+    bpy.context.view_layer.update()
+    assert crop.find_crop(ob, inputs.read_inputs(ob)) is None
+    ob.update_tag()
+    assert len(evaluate(ob).polygons) == 300
+
+
 def test_sorting_is_exact(extension, scene):
     sorting = extension("da3_blender.scene.splat_sorting")
     rng = np.random.default_rng(0)
