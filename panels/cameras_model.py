@@ -65,6 +65,9 @@ def _draw_network(layout: UILayout, context: Context, settings: PropertyGroup) -
         draw_wrapped(layout, context, f"{entry.title} measures metres anyway", icon="INFO")
     if settings.cameras == "AUTO" and entry.is_bundled:
         draw_wrapped(layout, context, f"{entry.title} leaves the cameras to COLMAP", icon="INFO")
+    elif settings.cameras == "DA3" and entry.is_bundled:
+        text = f"The cameras of {entry.title} are little more than a guess; COLMAP's are exact"
+        draw_wrapped(layout, context, text, icon="ERROR")
     if settings.cameras == "COLMAP":
         return
     why_not = explain_single_view(entry)
