@@ -289,7 +289,9 @@ def _download(options: argparse.Namespace) -> int:
 
     entry = get_model(options.model)
     _say(_describe_licence(entry))
-    if not options.yes and not _ask():
+    if entry.is_bundled:
+        _say("It comes with the extension; nothing is downloaded.")
+    elif not options.yes and not _ask():
         _say("Nothing was downloaded. --yes accepts without asking.")
         return EXIT_FAILED
 

@@ -90,6 +90,18 @@ def test_the_preview_does_not_stand_in_for_a_model_that_is_not_here(
         choose_solver(RunSettings(("/a",), "/b", model="da3-base", cameras="DA3"), progress)
 
 
+def test_a_folder_that_has_other_models_is_no_failure(tmp_path, monkeypatch, progress):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "da3-small.safetensors").touch()
+    settings = RunSettings(("/a",), "/b", model="da3-base", checkpoint=str(own))
+    assert choose_solver(settings, progress).title == "COLMAP"
+    assert choose_solver(replace(settings, model="da3-small"), progress).title == "DA3"
+    with pytest.raises(EngineError, match="not on this machine"):
+        choose_solver(replace(settings, cameras="DA3"), progress)
+
+
 def test_an_installation_without_the_preview_is_to_be_repaired(monkeypatch, progress):
     monkeypatch.setattr(model_store, "find_bundled_checkpoint", lambda _entry: None)
     settings = RunSettings(("/a",), "/b", model="da3-tiny", cameras="DA3", may_download=True)
@@ -147,6 +159,17 @@ def test_the_command_line_downloads_and_lists(hub, tmp_path):
     bundled = model_store.find_bundled_checkpoint(MODELS["da3-tiny"])
     assert here.pop("da3-tiny").strip() == str(bundled or "not on this machine")
     assert {line.strip() for line in here.values()} == {"not on this machine"}
+
+
+def test_the_command_line_does_not_ask_for_what_is_here(hub, tmp_path):
+    done = run_command(hub, tmp_path, "download", "da3-tiny")  # nobody can answer a question
+    assert "nothing is downloaded" in done.stderr
+    assert hub.requests == []
+    bundled = model_store.find_bundled_checkpoint(MODELS["da3-tiny"])
+    if bundled is None:
+        assert "Install the extension again" in done.stderr
+    else:
+        assert done.stdout.strip() == str(bundled)
 
 
 def test_the_command_line_explains_a_refusal(hub, tmp_path):
