@@ -7,12 +7,14 @@ Runs in the engine.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ..contract.projection import project
 from ..contract.similarity import Sim3
+from .depth_bending import KnownDepth, bend_depth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 # Fewer common points than this do not decide the scale of a view.
 _FEWEST_POINTS: Final = 12
 
+_log = logging.getLogger(__name__)
+
 
 def compare_with_points(
     depth: NDArray[np.float32], grid_K: NDArray[np.float64], known: Outcome
-) -> list[NDArray[np.float64]]:
+) -> list[KnownDepth]:
     """Return for each camera the ratios of known to predicted depth, at the points it saw.
 
     Args:
@@ -35,7 +39,7 @@ def compare_with_points(
         known: cameras, points and who saw them.
 
     Returns:
-        N arrays of positive numbers, some may be empty.
+        N times places and ratios, which are positive; some may be empty.
     """
     ratios = []
     for camera in range(len(depth)):
@@ -48,7 +52,8 @@ def compare_with_points(
         column, row = pixels[inside].astype(int).T
         there = depth[camera][row, column].astype(np.float64)
         good = np.isfinite(there) & (there > 0)
-        ratios.append(z[inside][good] / there[good])
+        ratio = z[inside][good] / there[good]
+        ratios.append(KnownDepth(column[good], row[good], ratio))
     return ratios
 
 
@@ -58,7 +63,8 @@ def fit_depth_to_points(
     """Scale depth so that it agrees with the points that the known cameras saw.
 
     A network that looked at all views together gets one factor for all; the factor of a network
-    of single views differs from view to view. Where the depth is in metres, the cameras take
+    of single views differs from view to view. Where a smooth correction agrees much better with
+    the points, it is made, too. Where the depth is in metres, the cameras take
     its size in place of theirs. Medians, so that up to half of the points may be wrong.
 
     Args:
@@ -71,7 +77,8 @@ def fit_depth_to_points(
         their world.
     """
     depth = prediction.depth
-    ratios = compare_with_points(depth, grid @ known.K, known)
+    seen = compare_with_points(depth, grid @ known.K, known)
+    ratios = [view.ratio for view in seen]
     together = np.concatenate(ratios)
     is_single_view = prediction.w2c is None
     metres = prediction.metres_per_unit
@@ -84,6 +91,9 @@ def fit_depth_to_points(
             ]
         )
         depth = depth * factors[:, None, None].astype(np.float32)
+        rest = [view._replace(ratio=view.ratio / f) for view, f in zip(seen, factors, strict=True)]
+        depth, bent = bend_depth(depth, rest)
+        _log.info("the depth of %d of %d views was bent towards their points", bent, len(depth))
         metres = None if metres is None else metres / common
     if metres is None:
         return known, depth
