@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 # depth_map: z and offset of the projection, 1 for perspective, bias in scene units.
 # disc: pixels per scene unit at distance 1, smallest diameter in pixels, least confidence,
 # radius in scene units.
+# Blender lays what handlers draw over the viewport in a space that it makes with the exponent 2.2,
+# not with the curve of sRGB.
 _VERTEX: Final = """
-vec3 linear_from_srgb(vec3 c)
-{
-  return mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), step(0.04045, c));
-}
-
 void main()
 {
   vec4 place = clip_from_object * vec4(pos.xyz, 1.0);
@@ -41,7 +38,7 @@ void main()
     place.z += depth_map.x * depth_map.w;
   }
   gl_Position = (pos.w < disc.z) ? vec4(2.0, 2.0, 2.0, 1.0) : place;
-  shade = vec4(linear_from_srgb(colour.rgb), 1.0);
+  shade = vec4(pow(colour.rgb, vec3(2.2)), 1.0);
 }
 """
 _FRAGMENT: Final = """

@@ -69,9 +69,8 @@ def draw(module, limit=1000):
         buffer = frame.read_color(0, 0, WIDTH, HEIGHT, 4, 0, "FLOAT")
         buffer.dimensions = WIDTH * HEIGHT * 4
     screen.free()
-    linear = np.array(buffer, np.float32).reshape(HEIGHT, WIDTH, 4)[::-1, :, :3]
-    srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return count, np.rint(srgb * 255)
+    drawn = np.array(buffer, np.float32).reshape(HEIGHT, WIDTH, 4)[::-1, :, :3]
+    return count, np.rint(drawn ** (1 / 2.2) * 255)  # Blender shows overlays with this exponent
 
 
 def measure_disc(picture):
