@@ -8,8 +8,9 @@ ENGINE := .env/engine/bin/python
 BLENDER := .env/blender-4.5/bin/python
 INPUT ?= samples/courtyard
 OUT ?= out
+RUN ?= out/training
 
-.PHONY: help demo test train check format build golden evaluate benchmark samples clean
+.PHONY: help demo test train card check format build golden evaluate benchmark samples clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -37,6 +38,12 @@ benchmark: ## compare speed and memory with upstream's package (20 minutes; opti
 train: ## train da3-tiny on synthetic worlds, or go on with it (TRAIN_OPTIONS="--minutes 90")
 	@$(PYTHON) tools/setup_environments.py training
 	@PYTHONPATH=. .env/training/bin/python -P -m training --out "$(OUT)/training" $(TRAIN_OPTIONS)
+
+card: ## put the weights of a training (RUN=FOLDER) into the extension and their numbers into docs/da3-tiny.md
+	@$(PYTHON) tools/setup_environments.py engine training
+	@PYTHONPATH=. .env/training/bin/python -P -m training.export "$(RUN)"
+	@PYTHONPATH=. .env/training/bin/python -P -m training.plots "$(RUN)" --out docs/pictures/da3-tiny-training.webp
+	@PYTHONPATH=. $(ENGINE) -P -m training.held_out --card docs/da3-tiny.md
 
 check: ## format, lint, types
 	@$(PYTHON) tools/setup_environments.py check engine

@@ -24,36 +24,22 @@ if TYPE_CHECKING:
 BEGIN: Final = "<!-- numbers: begin -->"
 END: Final = "<!-- numbers: end -->"
 _DEPTH: Final = ("median", "sequence")
-# title -> paths to the numbers of the network, decimals, factor, whether the guess has them
-_ROWS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...], int, float, bool], ...]] = (
+# title -> paths to the numbers, decimals, factor
+_ROWS: Final[tuple[tuple[str, tuple[tuple[str, ...], ...], int, float], ...]] = (
     (
         "cameras, AUC@30 / 15 / 5 / 3 in percent",
         tuple(("pose", name) for name in ("auc30", "auc15", "auc05", "auc03")),
         1,
         100,
-        True,
     ),
+    ("depth, AbsRel, one scale for all views", (("depth", *_DEPTH, "abs_rel"),), 3, 1),
+    ("depth, AbsRel, one scale for each view", (("depth", "median", "image", "abs_rel"),), 3, 1),
+    ("depth within 25 %, in percent", (("depth", *_DEPTH, "delta_1"),), 1, 100),
     (
-        "depth, AbsRel, one scale for all views",
-        (("depth", *_DEPTH, "abs_rel"),),
-        3,
-        1,
-        True,
-    ),
-    (
-        "depth, AbsRel, one scale for each view",
-        (("depth", "median", "image", "abs_rel"),),
-        3,
-        1,
-        True,
-    ),
-    ("depth within 25 %, in percent", (("depth", *_DEPTH, "delta_1"),), 1, 100, True),
-    (
-        "depth with known cameras, AbsRel, one scale",
+        "depth, AbsRel, the network is given the true cameras",
         (("depth_posed", *_DEPTH, "abs_rel"),),
         3,
         1,
-        False,
     ),
 )
 
@@ -62,7 +48,7 @@ def write_card(
     path: Path,
     weights: Path,
     worlds: Sequence[SceneScores],
-    samples: Sequence[SceneScores],
+    samples: tuple[Sequence[SceneScores], Sequence[SceneScores]],
     resolution: int,
 ) -> None:
     """Replace what lies between the marks of a card.
@@ -71,7 +57,8 @@ def write_card(
         path: Markdown with both marks.
         weights: folder that `training.export` wrote.
         worlds: scores of the held-out worlds, of the modes pose, depth and depth_posed.
-        samples: the same of the rendered samples; empty where they are not there.
+        samples: the same of the rendered samples, by the network alone, and (without depth_posed)
+            with cameras from COLMAP; empty where they are not there.
         resolution: pixels of the longer side at which the network saw the pictures.
 
     Raises:
@@ -109,34 +96,44 @@ def describe_facts(facts: dict[str, Any]) -> str:
 
 
 def format_scores(
-    worlds: Sequence[SceneScores], samples: Sequence[SceneScores], resolution: int
+    worlds: Sequence[SceneScores],
+    samples: tuple[Sequence[SceneScores], Sequence[SceneScores]],
+    resolution: int,
 ) -> str:
     """Return a table with a line per number and the constant guess beside each."""
+    alone, with_colmap = samples
     views = max(len(result.frames) for result in worlds)
-    heads = [f"{len(worlds)} held-out worlds, {views} views"]
-    means = [(average(worlds), average(worlds, "guess"))]
-    if samples:
-        heads.append(f"rendered samples, {len(samples[0].frames)} views")
-        means.append((average(samples), average(samples, "guess")))
-    titles = [title for head in heads for title in (head, "constant")]
-    lines = [f"| | {' | '.join(titles)} |", "|---" * (1 + len(titles)) + "|"]
-    for title, paths, decimals, factor, has_guess in _ROWS:
-        cells = [title]
-        for scores, guess in means:
-            cells.append(_format(scores, paths, decimals, factor))
-            cells.append(_format(guess, paths, decimals, factor) if has_guess else "-")
-        lines.append(f"| {' | '.join(cells)} |")
+    columns = [
+        (f"{len(worlds)} held-out worlds, {views} views", average(worlds)),
+        ("constant", average(worlds, "guess")),
+    ]
+    if alone:
+        columns += [
+            (f"rendered samples, {len(alone[0].frames)} views", average(alone)),
+            ("with COLMAP's cameras and points", average(with_colmap)),
+            ("constant", average(alone, "guess")),
+        ]
+    lines = [f"| | {' | '.join(title for title, _ in columns)} |"]
+    lines.append("|---" * (1 + len(columns)) + "|")
+    for title, paths, decimals, factor in _ROWS:
+        cells = [_format(scores, paths, decimals, factor) for _, scores in columns]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"Seen at up to {resolution} pixels of the longer side."])
 
 
 def _format(
     tree: dict[str, Any], paths: tuple[tuple[str, ...], ...], decimals: int, factor: float
 ) -> str:
-    return " / ".join(f"{factor * _look_up(tree, path):.{decimals}f}" for path in paths)
+    values = [_look_up(tree, path) for path in paths]
+    if None in values:
+        return "-"
+    return " / ".join(f"{factor * value:.{decimals}f}" for value in values)
 
 
-def _look_up(tree: dict[str, Any], path: tuple[str, ...]) -> float:
+def _look_up(tree: dict[str, Any], path: tuple[str, ...]) -> float | None:
     value: Any = tree
     for key in path:
+        if key not in value:
+            return None
         value = value[key]
     return float(value)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ LONGEST_SIDE = 224
 _PATCH = 14
 SAMPLES = Path(__file__).resolve().parents[1] / "samples" / "courtyard"
 _MODES = ("pose", "depth", "depth_posed")
+_COLMAP_MODES = ("pose", "depth")
 
 
 def make_scene(number: int, views: int, longest_side: int) -> Scene:
@@ -116,12 +118,14 @@ def main() -> int:
     def work(progress: Progress) -> dict[str, Any]:
         estimators = command_line.make_estimators(settings, options.modes, progress)
         results = evaluate_scenes(makers, estimators, options.modes, progress, len(makers))
-        samples = []
+        samples, with_colmap = [], []
         if options.card is not None and SAMPLES.is_dir():
-            samples = evaluate_scenes(
-                [partial(read_scene, SAMPLES)], estimators, options.modes, progress, 1
-            )
-        return {"scores": results, "samples": samples}
+            read = [partial(read_scene, SAMPLES)]
+            samples = evaluate_scenes(read, estimators, options.modes, progress, 1)
+            from_colmap = replace(settings, cameras="COLMAP")
+            estimators = command_line.make_estimators(from_colmap, _COLMAP_MODES, progress)
+            with_colmap = evaluate_scenes(read, estimators, _COLMAP_MODES, progress, 1)
+        return {"scores": results, "samples": samples, "with_colmap": with_colmap}
 
     summary = follow(work)
     if isinstance(summary, int):
@@ -135,7 +139,8 @@ def main() -> int:
         named = Path(settings.checkpoint) if settings.checkpoint else None
         weights = find_local_checkpoint(settings.model, named).parent
         shown = settings.network_resolution
-        write_card(options.card, weights, results, summary["samples"], shown)
+        samples = (summary["samples"], summary["with_colmap"])
+        write_card(options.card, weights, results, samples, shown)
     sys.stdout.write(format_table(results, with_scenes=options.all) + "\n")
     return EXIT_FAILED if any(result.failure for result in results) else 0
 

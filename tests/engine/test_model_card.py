@@ -56,22 +56,25 @@ def test_numbers_go_between_the_marks_and_the_rest_stays(tmp_path, weights):
     card.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
     worlds = [make_scores("a", 0.0), make_scores("b", 0.1)]
     for _ in range(2):  # a second time replaces the first
-        write_card(card, weights, worlds, [make_scores("yard", 0.02, frames=14)], 112)
+        yard = (make_scores("yard", shift, frames=14) for shift in (0.02, -0.1))
+        alone, with_colmap = ([scores] for scores in yard)
+        del with_colmap[0].scores["depth_posed"]
+        write_card(card, weights, worlds, (alone, with_colmap), 112)
     text = card.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}\n7.9 million weights, 15.9 MB")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
-    assert "| | 2 held-out worlds, 4 views | constant | rendered samples, 14 views | c" in text
+    assert "| | 2 held-out worlds, 4 views | constant | rendered samples, 14 views | w" in text
     assert "35.0 / 20.0 / 10.0 / 8.0" in text  # means of the two worlds, in percent
     assert "32.0 / 17.0 / 7.0 / 5.0" in text
-    assert "| 0.350 | 0.450 | 0.320 | 0.420 |" in text
-    assert "| 0.250 | - | 0.220 | - |" in text
+    assert "| 0.350 | 0.450 | 0.320 | 0.200 | 0.420 |" in text
+    assert "| 0.250 | - | 0.220 | - | - |" in text
 
 
 def test_without_samples_the_worlds_stand_alone(tmp_path, weights):
     card = tmp_path / "card.md"
     card.write_text(f"{BEGIN}{END}", encoding="utf-8")
-    write_card(card, weights, [make_scores("a", 0.0)], [], 112)
+    write_card(card, weights, [make_scores("a", 0.0)], ([], []), 112)
     assert "samples" not in card.read_text(encoding="utf-8")
 
 
@@ -79,7 +82,7 @@ def test_a_card_without_marks_is_not_touched(tmp_path, weights):
     card = tmp_path / "card.md"
     card.write_text("text", encoding="utf-8")
     with pytest.raises(ValueError, match="no lines"):
-        write_card(card, weights, [make_scores("a", 0.0)], [], 112)
+        write_card(card, weights, [make_scores("a", 0.0)], ([], []), 112)
     assert card.read_text(encoding="utf-8") == "text"
 
 
