@@ -115,7 +115,7 @@ def _draw_missing_model(layout: UILayout, context: Context, settings: PropertyGr
     if settings.cameras == "DA3":
         text = f"The model {title} is not here yet."
     else:
-        text = f"Without the model {title} COLMAP finds cameras and a sparse cloud, and no mesh."
+        text = f"Without the model {title}, COLMAP finds cameras and a sparse cloud, and no mesh."
     draw_wrapped(layout, context, text, icon="INFO")
     row = layout.row()
     row.operator(
