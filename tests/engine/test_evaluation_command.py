@@ -81,7 +81,7 @@ def test_the_command_explains_what_is_wrong(scenes, tmp_path, checkpoint):
         ((tmp_path / "absent",), "does not exist"),
         ((empty,), "holds no scene"),
         ((scenes, "--checkpoint", tmp_path / "none"), "no file or folder"),
-        ((scenes, "--model", "da3mono-large", "--checkpoint", empty), "no weights"),
+        ((scenes, "--model", "da3mono-large", "--checkpoint", empty), "not on this machine"),
     ):
         done = run_command(*arguments)
         assert done.returncode == 1
