@@ -10,7 +10,7 @@ INPUT ?= samples/courtyard
 OUT ?= out
 RUN ?= out/training
 
-.PHONY: help demo test train card check format build golden evaluate benchmark samples clean
+.PHONY: help demo test train card check format build golden evaluate benchmark samples screenshots clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ build: ## make the extension's zips and the repository's index.json in dist/
 samples: ## render the sample photos again (about 20 minutes)
 	@$(PYTHON) tools/setup_environments.py blender-4.5
 	@$(BLENDER) -P tools/render_samples.py --out samples/courtyard --depth 7
+
+screenshots: ## take the pictures of docs/pictures in a real window (DRIVER=/path/to/driver, see docs/architecture.md)
+	@$(PYTHON) tools/setup_environments.py engine
+	@$(ENGINE) -P tools/make_screenshots.py --driver "$(DRIVER)" $(SCREENSHOT_OPTIONS)
 
 clean: ## remove results and environments
 	rm -rf out dist build .env

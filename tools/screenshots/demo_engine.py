@@ -191,7 +191,7 @@ class DemoPipeline:
             if "few" in settings.inputs[0]:
                 raise EngineError(
                     ErrorCode.INPUT_TOO_FEW,
-                    f"Only 1 photo can be read in {settings.inputs[0]}.",
+                    f"Only 1 photo can be read in {Path(settings.inputs[0]).name}.",
                     "Choose a folder with at least 2 photos of the same place.",
                 )
         progress.note("1 of 11 photos got no camera: balls_0031.png")

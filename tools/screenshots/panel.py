@@ -40,6 +40,13 @@ def pretend_machine() -> None:
     measured._Measured.device, measured._Measured.speeds = card, speeds  # noqa: SLF001
 
 
+def settle(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
+    """Redraw until panels that move to their new place have arrived there."""
+    for _ in range(10):
+        ui.region("UI").tag_redraw()
+        yield 0.3
+
+
 def shoot_panels(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     """Take a picture of each sub-panel, alone and open.
 
@@ -53,7 +60,7 @@ def shoot_panels(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
         title = f"{cls.__name__}_open"
         opened = type(title, (cls,), {"bl_options": set(), "bl_idname": title})
         bpy.utils.register_class(opened)
-        yield 0.7
+        yield from settle(ui)
         ui.shot(f"panel-{name}")
         bpy.utils.unregister_class(opened)
     for cls in classes.values():
@@ -75,6 +82,8 @@ def prepare(settings: Any) -> None:  # noqa: ANN401 - the extension's own type
     (PHOTOS / "models" / "da3-base.safetensors").write_bytes(b"0" * 1000)
     bpy.data.objects.remove(bpy.data.objects["Cube"])
     settings.output_folder = str(PHOTOS / "results")
+    # so that pictures show short paths
+    bpy.ops.wm.save_as_mainfile(filepath=str(PHOTOS / "house.blend"))
 
 
 def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
@@ -82,22 +91,23 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     settings = bpy.context.scene.da3
     prepare(settings)
     yield from ui.sidebar("DA3")
-    yield 1.5
+    yield from settle(ui)
     ui.shot("panel-set-up")
     preferences = bpy.context.preferences.addons[MODULE].preferences
     preferences.engine_python = str(PHOTOS / "engine.sh")
-    yield 1.0
+    yield from settle(ui)
     ui.shot("panel-idle")
-    settings.input_path = str(PHOTOS / "few")
-    yield 1.5
+    settings.input_path = "//few"
+    yield from settle(ui)
     ui.shot("panel-no-model")
     preferences.checkpoint = str(PHOTOS / "models")
     with ui.context():
         bpy.ops.da3.refresh_models()
         bpy.ops.da3.reconstruct()
     yield from ui.wait_for(lambda: get_job().is_over, timeout=30)
-    yield 1
+    yield from settle(ui)
     ui.shot("panel-error")
+    yield from drop_photos(ui)
     yield from choose_photos(ui, settings)
     yield from shoot_panels(ui)
     settings.make_mesh = True
@@ -107,20 +117,36 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     yield 0.3
     ui.shot("panel-running")
     yield from ui.wait_for(lambda: "balls" in bpy.data.collections, timeout=60)
-    yield 1.5
+    yield from settle(ui)
+    ui.shot("panel-result")
     ui.shot("solid")
     yield from look_around(ui)
+
+
+def drop_photos(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
+    """Show what a drop on the view asks, and take nothing."""
+    ui.move(330, 330)
+    with ui.context():
+        bpy.ops.da3.drop_files(
+            "INVOKE_DEFAULT",
+            directory=str(PHOTOS / "balls"),
+            files=[{"name": "balls_0003.png"}],
+        )
+    yield 2.0
+    ui.shot("panel-drop")
+    yield from ui.key("ESC")
+    yield 0.5
 
 
 def choose_photos(ui: Any, settings: Any) -> Iterator[float]:  # noqa: ANN401 - see above
     """Choose the photos and wait until the engine has looked at them."""
     with ui.context():
-        bpy.ops.da3.choose_folder(directory=str(PHOTOS / "balls"))
+        bpy.ops.da3.choose_folder(directory="//balls")
     yield 0.8
     ui.shot("panel-checking")
     yield from ui.wait_for(lambda: settings.is_checked, timeout=20)
     pretend_machine()
-    yield 1.0
+    yield from settle(ui)
     ui.shot("panel-photos")
 
 
@@ -130,7 +156,7 @@ def look_around(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
         bpy.ops.da3.dismiss()
         bpy.ops.da3.look_through(camera="balls_0010.png")
     yield 1
-    ui.shot("solid-camera")
+    ui.shot("camera")
     ui.shading("WIREFRAME")
     yield 1
     ui.shot("wireframe-camera")

@@ -13,38 +13,19 @@ import json
 import os
 import sys
 import tempfile
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+
+sys.path.append(str(Path(__file__).parent))
+from pulse import Pulse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODULE = "bl_ext.user_default.da3_reconstruction"
 PATIENCE_S = 170
-
-
-class Pulse:
-    """A timer of 5 ms that remembers the longest time in which Blender did not call it."""
-
-    def __init__(self) -> None:
-        self.longest_s = 0.0
-        self.gaps: list[float] = []
-        self._last_s = time.perf_counter()
-        bpy.app.timers.register(self.beat)
-
-    def beat(self) -> float:
-        """Note the time since the last call."""
-        now = time.perf_counter()
-        self.gaps.append(now - self._last_s)
-        self.longest_s = max(self.longest_s, self.gaps[-1])
-        self._last_s = now
-        return 0.005
-
-    def forget(self) -> None:
-        """Begin anew: what came before was the screenshot, not the extension."""
-        self.longest_s, self.gaps, self._last_s = 0.0, [], time.perf_counter()
 
 
 def get_setup() -> Any:  # noqa: ANN401 - the extension's own type
