@@ -16,6 +16,7 @@ import bpy
 from ..contract import names
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.models import check_licence, get_model
+from ..contract.result_folder import find_free_folder
 from ..contract.settings import RunSettings
 from .build_options import BuildOptions
 
@@ -215,18 +216,9 @@ def choose_output(scene: Scene, user_folder: Path) -> Path:
     inputs = list_inputs(scene)
     source = Path(inputs[0])
     name = source.parent.name if len(inputs) > 1 else source.stem if source.suffix else source.name
-    return _find_free(parent, _clean_name(name))
+    return find_free_folder(parent / _clean_name(name))
 
 
 def _clean_name(name: str) -> str:
     kept = "".join("_" if c in _FORBIDDEN or ord(c) < ord(" ") else c for c in name)
     return kept.strip(" .")[:_LONGEST_NAME].rstrip(" .") or "result"
-
-
-def _find_free(parent: Path, name: str) -> Path:
-    number = 1
-    folder = parent / name
-    while folder.exists():
-        number += 1
-        folder = parent / f"{name}_{number:03d}"
-    return folder
