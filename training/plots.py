@@ -35,7 +35,9 @@ def draw_log(folder: Path, path: Path | None = None) -> Path:
     lines = [json.loads(line) for line in text.splitlines()]
     steps = [line for line in lines if "total" in line]
     held_out = [line for line in lines if "held_out" in line]
-    constant = next((line["constant"] for line in lines if "constant" in line), {})
+    # the constant guess changes where the worlds of a run were changed
+    constants = sorted((line for line in lines if "constant" in line), key=lambda x: x["step"])
+    last = max((line["step"] for line in lines), default=0)
     figure, axes = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
     for term in _TERMS:
         axes[0].plot([x["step"] for x in steps], [x[term] for x in steps], label=term, lw=0.8)
@@ -47,8 +49,11 @@ def draw_log(folder: Path, path: Path | None = None) -> Path:
         for name in names:
             x, y = [v["step"] for v in held_out], [v["held_out"][name] for v in held_out]
             (line,) = axis.plot(x, y, marker=".", label=name)
-            if name in constant:
-                axis.axhline(constant[name], color=line.get_color(), ls=":", lw=1)
+            guesses = [v for v in constants if name in v["constant"]]
+            x = [v["step"] for v in guesses] + [last]
+            y = [v["constant"][name] for v in guesses] + [v["constant"][name] for v in guesses[-1:]]
+            if guesses:
+                axis.step(x, y, where="post", color=line.get_color(), ls=":", lw=1)
     axes[1].set_title("held out: relative depth error (dotted: a constant)")
     axes[2].set_title("held out: cameras (dotted: a constant)")
     for axis in axes:
