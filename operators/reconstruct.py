@@ -8,6 +8,8 @@ Runs in Blender.
 from bpy.props import BoolProperty
 from bpy.types import Context, Event, Operator
 
+from ..da3_blender.client.engine_setup import current_status
+from ..da3_blender.client.engine_status import EngineCondition
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 from ..da3_blender.contract.errors import EngineError
@@ -16,6 +18,8 @@ from ..da3_blender.scene.settings_from_scene import make_run_settings
 from .extension import get_preferences, get_user_folder
 from .failures import report_failure
 from .run_job import run_settings
+
+_NOTHING_THERE = (EngineCondition.MISSING, EngineCondition.UNFINISHED)
 
 
 class DA3_OT_reconstruct(Operator):
@@ -45,6 +49,10 @@ class DA3_OT_reconstruct(Operator):
             return False
         if not getattr(context.scene, names.SCENE_SETTINGS).input_path:
             cls.poll_message_set("Choose a folder of photos, photo files or a video first")
+            return False
+        status = current_status()
+        if status is not None and status.condition in _NOTHING_THERE:
+            cls.poll_message_set("Set up the engine first")
             return False
         return True
 

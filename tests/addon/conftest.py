@@ -18,9 +18,27 @@ ROOT = Path(__file__).resolve().parents[2]
 MODULE = "bl_ext.user_default.da3_reconstruction"
 # Blender reads this when bpy is first imported, which the test modules do.
 PROFILE = Path(tempfile.mkdtemp(prefix="da3-profile-"))
+_EXIT_STATUS = pytest.StashKey[int]()
 if "bpy" not in sys.modules:
     os.environ["BLENDER_USER_RESOURCES"] = str(PROFILE)
     os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Remember how the tests ended, for the end of the process."""
+    session.config.stash[_EXIT_STATUS] = int(exitstatus)
+
+
+def pytest_unconfigure(config):
+    """End without Blender's own end.
+
+    The wheel of 4.5 now and then waits for ever in the destructor of its file cache, whose thread
+    is still there (seen with gdb). Everything of ours has been torn down by then.
+    """
+    if "bpy" in sys.modules and _EXIT_STATUS in config.stash:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash[_EXIT_STATUS])
 
 
 @pytest.fixture(scope="session")

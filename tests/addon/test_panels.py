@@ -112,7 +112,7 @@ def test_the_estimate_names_photos_memory_time_and_machine(photos, draw, machine
 def test_without_the_model_it_says_what_happens_and_offers_it(photos, draw, shelf):
     shelf(da3_base={"path": None})
     drawn = draw("main")
-    assert "Without the model Base COLMAP finds cameras" in drawn.text
+    assert "Without the model Base, COLMAP finds cameras" in drawn.text
     assert "da3.download_model" in drawn.operators
     assert not drawn.is_enabled("make_mesh")
     assert drawn.is_enabled("make_points")
