@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -176,12 +174,3 @@ def test_a_lamp_is_hidden_by_what_stands_before_it():
     without = render(lit, views.w2c[0], views.K[0], SIZE).colour
     assert (with_shadow <= without + 1e-5).all()
     assert (with_shadow < 0.8 * without).any()
-
-
-def test_four_views_take_a_moment():
-    make_views(0, 4, (98, 126))
-    start = time.process_time()
-    for seed in range(1, 4):
-        make_views(seed, 4, (98, 126))
-    # about 0.15 s each on one core; a wide limit for slow machines
-    assert (time.process_time() - start) / 3 < 2.0

@@ -35,7 +35,7 @@ bpy.context.scene.da3.input_path = sys.argv[3]
 try:
     bpy.ops.da3.reconstruct()
 except RuntimeError as error:
-    assert "There is no engine" in str(error), error
+    assert "Set up the engine first" in str(error), error
 else:
     raise AssertionError("there is no engine here")
 bpy.ops.preferences.addon_disable(module=module)
