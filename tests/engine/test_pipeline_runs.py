@@ -224,7 +224,7 @@ def test_a_video_gives_frames_with_their_numbers(tmp_path):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
-    # Without distortion, which five frames measure only to about the half pixel that is undistorted.
+    # No distortion: five frames measure it to about the half pixel from which photos are undone.
     run = Run(tmp_path, [clip], cameras="COLMAP", frame_step=2, lens_model="SIMPLE_PINHOLE")
     manifest = run.result.manifest
     assert manifest["source"]["kind"] == "video"
