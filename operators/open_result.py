@@ -13,6 +13,7 @@ from bpy.types import Context, Operator
 
 from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
+from ..da3_blender.scene.lookup import find_root, locate_result
 
 
 class DA3_OT_open_result(Operator):
@@ -30,11 +31,14 @@ class DA3_OT_open_result(Operator):
         options={"SKIP_SAVE", "PATH_SUPPORTS_BLEND_RELATIVE"},
     )
 
-    def execute(self, _context: Context) -> set[str]:
+    def execute(self, context: Context) -> set[str]:
         """Open the folder."""
         job = current_job()
         last = job.summary["folder"] if job is not None and job.summary else ""
         folder = bpy.path.abspath(self.folder) or last
+        root = find_root(context)
+        if root is not None and self.folder == root.get(names.PROP_RESULT):
+            folder = str(locate_result(root))
         if not folder or not Path(folder).is_dir():
             self.report({"ERROR"}, f"There is no results folder {folder}. Run Reconstruct first.")
             return {"CANCELLED"}

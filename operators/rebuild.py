@@ -5,8 +5,6 @@
 Runs in Blender. Annotations are read by Blender, so they may not be postponed.
 """
 
-from pathlib import Path
-
 import bpy
 from bpy.props import BoolProperty
 from bpy.types import Context, Operator
@@ -15,7 +13,7 @@ from ..da3_blender.client.session import current_job
 from ..da3_blender.contract import names
 from ..da3_blender.contract.errors import EngineError
 from ..da3_blender.contract.result_folder import load_result
-from ..da3_blender.scene.lookup import find_root
+from ..da3_blender.scene.lookup import find_root, locate_result
 from ..da3_blender.scene.properties import clear_failure
 from ..da3_blender.scene.settings_from_scene import has_new_filters, make_reuse_settings
 from .extension import get_preferences
@@ -56,11 +54,12 @@ class DA3_OT_rebuild(Operator):
     def execute(self, context: Context) -> set[str]:
         """Build at once, or start the engine and build when it is done."""
         clear_failure(context.window_manager)
-        folder = str(find_root(context)[names.PROP_RESULT])
+        root = find_root(context)
+        folder = locate_result(root)
         try:
-            result = load_result(Path(folder))
+            result = load_result(folder)
             if not has_new_filters(context.scene, result):
-                return bpy.ops.da3.build_scene(folder=folder, target=find_root(context).name)
+                return bpy.ops.da3.build_scene(folder=str(folder), target=root.name)
             settings = make_reuse_settings(context.scene, get_preferences(context), result)
             return run_settings(self, context, settings, waits=self.wait)
         except EngineError as error:

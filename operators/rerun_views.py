@@ -5,8 +5,6 @@
 Runs in Blender. Annotations are read by Blender, so they may not be postponed.
 """
 
-from pathlib import Path
-
 from bpy.props import BoolProperty
 from bpy.types import Context, Event, Object, Operator
 
@@ -15,7 +13,7 @@ from ..da3_blender.contract import names
 from ..da3_blender.contract.errors import EngineError
 from ..da3_blender.contract.models import get_model
 from ..da3_blender.contract.result_folder import load_result
-from ..da3_blender.scene.lookup import find_root, list_cameras
+from ..da3_blender.scene.lookup import find_root, list_cameras, locate_result
 from ..da3_blender.scene.properties import clear_failure
 from ..da3_blender.scene.settings_from_scene import make_reuse_settings
 from .extension import get_preferences
@@ -82,7 +80,7 @@ class DA3_OT_rerun_views(Operator):
         root = find_root(context)
         views = tuple(str(ob[names.PROP_IMAGE]) for ob in _list_selected(context, root))
         try:
-            result = load_result(Path(str(root[names.PROP_RESULT])))
+            result = load_result(locate_result(root))
             settings = make_reuse_settings(
                 context.scene,
                 get_preferences(context),

@@ -7,12 +7,17 @@ Runs in Blender; cheap enough for a panel that is drawn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import bpy
 
 from ..contract import names
 
 if TYPE_CHECKING:
     from bpy.types import Context, Object, Scene
+
+RESULTS_FOLDER: Final = "da3_results"  # beside a saved .blend
 
 
 def list_roots(scene: Scene) -> list[Object]:
@@ -48,6 +53,21 @@ def find_root_of_input(scene: Scene, folder: str, key: str) -> Object | None:
     if not same and key:
         same = [root for root in roots if root.get(names.PROP_INPUT) == key]
     return same[-1] if same else None
+
+
+def locate_result(root: Object) -> Path:
+    """Return the results folder of a root, also where it has moved together with the .blend.
+
+    Looks at the disk; the folder may still be gone.
+    """
+    stored = Path(bpy.path.abspath(str(root.get(names.PROP_RESULT, ""))))
+    if stored.is_dir() or not bpy.data.filepath:
+        return stored
+    beside = Path(bpy.data.filepath).parent
+    for place in (beside / RESULTS_FOLDER / stored.name, beside / stored.name):
+        if place.is_dir():
+            return place
+    return stored
 
 
 def list_parts(root: Object, role: str) -> list[Object]:

@@ -19,13 +19,13 @@ from ..contract.models import check_licence, get_model
 from ..contract.result_folder import find_free_folder
 from ..contract.settings import RunSettings
 from .build_options import BuildOptions
+from .lookup import RESULTS_FOLDER
 
 if TYPE_CHECKING:
     from bpy.types import Scene
 
     from ..contract.result_folder import Result
 
-_RESULTS: Final = "da3_results"
 _LONGEST_NAME: Final = 60
 _DECIMALS: Final = 6
 _FILTERS: Final = ("drop_percent", "edge_step", "max_points")
@@ -210,7 +210,7 @@ def choose_output(scene: Scene, user_folder: Path) -> Path:
     if chosen.output_folder.strip():
         parent = Path(bpy.path.abspath(chosen.output_folder.strip()))
     elif bpy.data.filepath:
-        parent = Path(bpy.data.filepath).parent / _RESULTS
+        parent = Path(bpy.data.filepath).parent / RESULTS_FOLDER
     else:
         parent = user_folder / "results"
     inputs = list_inputs(scene)

@@ -142,6 +142,21 @@ def test_rebuild_uses_new_choices_without_the_engine(scene, build, extension, tm
     assert kept.items() <= {ob.name: ob.session_uid for ob in bpy.data.objects}.items()
 
 
+def test_a_result_that_moved_with_its_file_is_found_again(scene, build, tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    build(write_deep(old / "da3_results" / "wall"))
+    bpy.ops.wm.save_as_mainfile(filepath=str(old / "scene.blend"))
+    old.rename(new)
+    bpy.ops.wm.open_mainfile(filepath=str(new / "scene.blend"))
+    bpy.context.scene.da3.make_mesh = True
+    assert bpy.ops.da3.rebuild() == {"FINISHED"}
+    assert len(of_role("mesh")) == 3
+    assert only("root")["da3_result"] == str(new / "da3_results" / "wall")
+    (background,) = bpy.data.objects["001.jpg"].data.background_images
+    picture = bpy.path.abspath(background.image.filepath)
+    assert picture == str(new / "da3_results" / "wall" / "photos" / "001.jpg")
+
+
 def test_rebuild_lets_the_engine_make_a_new_cloud(scene, build, engine, extension, tmp_path):
     folder = write_deep(tmp_path / "wall")
     build(folder)

@@ -184,3 +184,33 @@ def test_the_command_line_makes_a_blend(installed, five_photos, tmp_path, capfd)
     assert len(find_ours("camera")) == 5
     assert command.run_command([str(tmp_path / "gone"), *words[1:]]) == 1
     assert "gone" in capfd.readouterr().err
+
+
+def test_a_result_is_used_again_with_the_real_engine(scene, five_photos):
+    """With Tiny, which is in the box: a new cloud without the network, one view with it."""
+    if not (ROOT / "da3_blender/inference/bundled/da3-tiny/model.safetensors").is_file():
+        pytest.skip("Tiny is not in this checkout")
+    scene.da3.input_path = str(five_photos)
+    scene.da3.model, scene.da3.cameras, scene.da3.make_mesh = "da3-tiny", "DA3", True
+    assert bpy.ops.da3.reconstruct(wait=True) == {"FINISHED"}
+    objects = {ob.name: ob.session_uid for ob in bpy.data.objects}
+    (root,), (cloud,) = find_ours("root"), find_ours("points")
+    assert len(find_ours("mesh")) == 5
+    few = len(cloud.data.vertices)
+    scene.da3.drop_percent = 5
+    assert bpy.ops.da3.rebuild(wait=True) == {"FINISHED"}
+    assert len(cloud.data.vertices) > 1.2 * few
+    places = {ob.name: np.array(ob.matrix_basis) for ob in find_ours("camera")}
+    for ob in bpy.context.selected_objects:
+        ob.select_set(state=False)
+    chosen = find_ours("camera")[2]
+    chosen.select_set(state=True)
+    assert bpy.ops.da3.rerun_views(renew_cameras=True, wait=True) == {"FINISHED"}
+    assert {ob.name: ob.session_uid for ob in bpy.data.objects} == objects
+    moved = [n for n in places if not np.array_equal(bpy.data.objects[n].matrix_basis, places[n])]
+    assert moved == [chosen.name]
+    # The same network saw nearly the same views, so the camera is about where it was; what it
+    # sees is 4 units away.
+    shift = np.linalg.norm(np.array(chosen.matrix_basis)[:3, 3] - places[chosen.name][:3, 3])
+    assert shift < 0.05 * 4
+    assert root["da3_facts"]["has_depth"]
