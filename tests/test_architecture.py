@@ -26,7 +26,10 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"inference", "network", "contract"},
         {"torch", "numpy", "PIL", "safetensors", "huggingface_hub", "gsplat"},
     ),
-    "media": ({"media", "contract"}, {"numpy", "PIL", "pillow_heif", "av", "OpenEXR"}),
+    "media": (
+        {"media", "contract"},
+        {"numpy", "PIL", "simplejpeg", "pillow_heif", "av", "OpenEXR"},
+    ),
     "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy"}),
     "splats": ({"splats", "contract"}, {"numpy"}),

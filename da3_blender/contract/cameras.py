@@ -65,7 +65,11 @@ def to_blender_points(points: NDArray[np.floating]) -> NDArray[np.floating]:
         (..., 3), same dtype: (x, z, -y), Blender world (z up).
     """
     points = np.asarray(points)
-    return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
+    turned = np.empty_like(points)
+    turned[..., 0] = points[..., 0]
+    turned[..., 1] = points[..., 2]
+    np.negative(points[..., 1], out=turned[..., 2])
+    return turned
 
 
 def from_blender_points(points: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 IMPORTS: Final = (
     "numpy",
     "PIL.Image",
+    "simplejpeg",
     "pillow_heif",
     "av",
     "OpenEXR",

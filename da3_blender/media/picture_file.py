@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import simplejpeg
 from PIL import Image, UnidentifiedImageError
 from pillow_heif import HeifImageFile
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 # Named, so that a file cannot reach Pillow's readers of other formats (PostScript and the like).
 # JPEG includes MPO, the format of phones that store several pictures in one file.
 _FORMATS: Final = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")
+_JPEG_FORMATS: Final = ("JPEG", "MPO")
 # What decoders raise for damaged files.
 _DAMAGE: Final = (
     SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, RuntimeError,
@@ -93,12 +95,46 @@ def decode_picture(path: Path, least_side: int = 0) -> NDArray[np.uint8]:
     """
     with open_picture(path) as picture:
         orientation = read_stored_orientation(picture)
-        if picture.format == "JPEG" and least_side > 0:
-            factor = _choose_reduction(picture.size, least_side)
-            picture.draft(None, (picture.width // factor, picture.height // factor))
-        picture.load()
-        pixels = _to_rgb(picture)
+        is_jpeg = picture.format in _JPEG_FORMATS
+        factor = _choose_reduction(picture.size, least_side) if is_jpeg and least_side > 0 else 1
+        pixels = _decode_plain_jpeg(path, picture, factor) if is_jpeg else None
+        if pixels is None:
+            if factor > 1:
+                picture.draft(None, (picture.width // factor, picture.height // factor))
+            picture.load()
+            pixels = _to_rgb(picture)
     return np.ascontiguousarray(turn_upright(pixels, orientation))
+
+
+def _decode_plain_jpeg(path: Path, picture: Image.Image, factor: int) -> NDArray[np.uint8] | None:
+    """Decode a JPEG straight into an array, to Pillow's own numbers, in half its time.
+
+    Args:
+        path: of the file.
+        picture: the same, opened.
+        factor: 1 or one of REDUCTIONS.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, or None if Pillow has to do it: the file is damaged, which Pillow
+        bears or explains, or it has no colours in RGB.
+    """
+    profile = picture.info.get("icc_profile")
+    if picture.mode != "RGB" and (picture.mode != "L" or profile):
+        return None
+    size = (picture.height // factor, picture.width // factor)
+    try:
+        pixels = simplejpeg.decode_jpeg(
+            path.read_bytes(), "RGB", min_height=size[0], min_width=size[1], min_factor=factor
+        )
+    except (ValueError, RuntimeError):
+        return None
+    if pixels.shape[:2] != size:
+        return None
+    if profile:
+        plain = Image.fromarray(pixels)
+        converted = convert_to_srgb(plain, profile)
+        return pixels if converted is plain else _copy_rgb(converted)
+    return pixels
 
 
 def _choose_reduction(size: tuple[int, int], least_side: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..contract import names
 from ..contract.cameras import to_blender_points
+from .byte_colours import fill_byte_colours
 from .compat import get_modifier_input, set_modifier_input
 from .fingerprint import is_edited, replace_data, stamp_geometry
 from .lookup import list_parts
@@ -56,13 +57,15 @@ def make_points(context: Context, reconstruction: Reconstruction, site: Site) ->
 
 
 def _make_object(context: Context, reconstruction: Reconstruction, site: Site) -> Object:
-    mesh = _make_mesh(f"{reconstruction.name} points", reconstruction)
+    positions = np.ascontiguousarray(to_blender_points(reconstruction.points), np.float32)  # (M, 3)
+    rgba = _make_rgba(reconstruction.colours)
+    mesh = _make_mesh(f"{reconstruction.name} points", reconstruction, positions, rgba)
     ob = bpy.data.objects.new(mesh.name, mesh)
     ob[names.PROP_ROLE] = names.ROLE_POINTS
     if site.options.point_display == "POINTCLOUD":
         _convert_to_point_cloud(context, ob, site)
     ob.data.materials.append(get_point_material())
-    stamp_geometry(ob.data)
+    stamp_geometry(ob.data, positions, rgba)
     return ob
 
 
@@ -130,14 +133,17 @@ def _take_over_object(known: Object, fresh: Object, site: Site) -> None:
     _set_modifier(fresh, site, is_new=False)
 
 
-def _make_mesh(name: str, reconstruction: Reconstruction) -> Mesh:
-    positions = to_blender_points(reconstruction.points)  # (M, 3)
-    count = len(positions)
+def _make_mesh(
+    name: str,
+    reconstruction: Reconstruction,
+    positions: NDArray[np.float32],
+    rgba: NDArray[np.uint8],
+) -> Mesh:
     mesh = bpy.data.meshes.new(name)
-    mesh.vertices.add(count)
-    mesh.attributes["position"].data.foreach_set("vector", _flatten(positions, np.float32))
+    mesh.vertices.add(len(positions))
+    mesh.attributes["position"].data.foreach_set("vector", positions.ravel())
     colours = mesh.attributes.new(names.ATTR_COLOUR, "BYTE_COLOR", "POINT")
-    colours.data.foreach_set("color_srgb", _make_rgba(reconstruction.colours).ravel())
+    fill_byte_colours(colours, rgba)
     mesh.color_attributes.active_color = mesh.color_attributes[names.ATTR_COLOUR]
     for attribute, kind, values in (
         (names.ATTR_CONFIDENCE, "FLOAT", _flatten(reconstruction.confidence, np.float32)),
@@ -148,11 +154,13 @@ def _make_mesh(name: str, reconstruction: Reconstruction) -> Mesh:
     return mesh
 
 
-def _make_rgba(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (M, 4) float32 in 0..1, still sRGB: `color_srgb` gives the same bytes back."""
-    rgba = np.full((len(colours), 4), _OPAQUE, np.uint8)
-    rgba[:, :3] = colours
-    return rgba / np.float32(_OPAQUE)
+def _make_rgba(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (M, 4) opaque."""
+    rgba = np.empty((len(colours), 4), np.uint8)
+    for channel in range(3):  # channel by channel: five times faster than all at once
+        rgba[:, channel] = colours[:, channel]
+    rgba[:, 3] = _OPAQUE
+    return rgba
 
 
 def _flatten(values: NDArray[np.generic], kind: type) -> NDArray[np.generic]:

@@ -25,7 +25,8 @@ import pillow_heif
 from PIL import Image, ImageCms
 
 from da3_blender.contract.settings import RunSettings
-from da3_blender.media import open_source
+from da3_blender.media import open_source, picture_file
+from da3_blender.media.picture_file import decode_picture
 
 WIDTH, HEIGHT = 96, 64
 
@@ -445,3 +446,31 @@ def test_jpegs_can_be_decoded_smaller(tmp_path, least_side, size):
     expected = np.asarray(picture.resize(size[::-1], Image.Resampling.BOX)).astype(float)
     assert np.abs(expected - pictures[0]).mean() < 4
     assert source.read(0).shape[:2] == (300, 500)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+@pytest.mark.parametrize("least_side", [0, 100])
+def test_jpegs_have_pillow_s_own_numbers(tmp_path, monkeypatch, mode, options, least_side):
+    rng = np.random.default_rng(11)
+    noise = Image.fromarray(rng.integers(0, 255, (61, 93, 3), dtype=np.uint8))
+    picture = noise.resize((744, 488), Image.Resampling.BICUBIC).convert(mode)
+    picture.save(tmp_path / "a.jpg", quality=85, **options)
+    pixels = decode_picture(tmp_path / "a.jpg", least_side)
+    monkeypatch.setattr(picture_file.simplejpeg, "decode_jpeg", _refuse)
+    by_pillow = decode_picture(tmp_path / "a.jpg", least_side)
+    assert pixels.shape == by_pillow.shape
+    assert np.array_equal(pixels, by_pillow)
+
+
+def _refuse(*_arguments, **_options):
+    raise ValueError
+
+
+def test_damage_inside_a_jpeg_is_borne_as_pillow_bears_it(tmp_path):
+    Image.fromarray(TRUTH).resize((640, 480)).save(tmp_path / "a.jpg", quality=90)
+    content = bytearray((tmp_path / "a.jpg").read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = b"\x00\x11\x22\x33"
+    (tmp_path / "a.jpg").write_bytes(content)
+    assert decode_picture(tmp_path / "a.jpg").shape == (480, 640, 3)
