@@ -57,6 +57,9 @@ def _draw_settings(layout: UILayout, ob: Object) -> None:
             inputs.LARGEST_SIZE,
             inputs.LARGEST_STRETCH,
             inputs.LEAST_CONFIDENCE,
+            inputs.LEAST_NEIGHBOURS,
+            inputs.TRIM_BORDER,
+            inputs.TRIM_FAR,
         ):
             inputs.draw_input(column, ob, name)
         inputs.draw_input(body, ob, inputs.CROP)

@@ -80,6 +80,9 @@ ATTR_ROTATION: Final = "rotation"  # quaternion, object from own axes
 ATTR_OPACITY: Final = "opacity"  # 0 to 1
 ATTR_HARMONICS: Final = tuple(f"sh_{index}" for index in range(16))  # vector: red, green, blue
 ATTR_RANK: Final = "rank"  # place in the order of importance, 0 first
+ATTR_BORDER: Final = "border"  # 0 to 0.5, of its pixel from the nearest edge of its photo
+ATTR_FAR: Final = "far"  # 0 to 1, share of the Gaussians of its photo that are nearer
+ATTR_NEIGHBOURS: Final = "neighbours"  # how many others are near it
 
 # Data-blocks that are shared between results.
 MATERIAL_POINTS: Final = "DA3 Points"

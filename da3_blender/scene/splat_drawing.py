@@ -240,6 +240,9 @@ def _get_order(
             inputs.LARGEST_SIZE,
             inputs.LARGEST_STRETCH,
             inputs.LEAST_CONFIDENCE,
+            inputs.TRIM_BORDER,
+            inputs.TRIM_FAR,
+            inputs.LEAST_NEIGHBOURS,
         )
     )
     crop = find_crop(ob, settings)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..contract import names
 from ..contract.errors import EngineError, ErrorCode
-from ..splats.cloud import COEFFICIENTS, GaussianCloud
+from ..splats.cloud import join_clouds
 from ..splats.files import SplatFormat, read_splats, write_splats
 from . import splat_inputs as inputs
 from .compat import set_modifier_input
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bpy.types import Context, Object, Scene
 
     from ..splats.axes import UpAxis
+    from ..splats.cloud import GaussianCloud
 
 CLEAR_BOUNCES: Final = 256
 """Layers of splats that Cycles looks through; its default of 8 shows dark holes."""
@@ -130,7 +131,7 @@ def export_splats(
         raise EngineError(
             ErrorCode.INPUT_EMPTY, "No splats are selected.", "Select one or more splat objects."
         )
-    cloud = _join(clouds)
+    cloud = join_clouds(clouds)
     write_splats(path, cloud, kind, up)
     return cloud.count
 
@@ -146,23 +147,6 @@ def _take_shown(ob: Object, cloud: GaussianCloud) -> GaussianCloud:
         rank = rank_by_importance(local)
     shown = choose_shown(collect_facts(local, rank), settings, find_crop(ob, settings))
     return cloud.take(shown).limit_degree(settings[inputs.DEGREE])
-
-
-def _join(clouds: list[GaussianCloud]) -> GaussianCloud:
-    if len(clouds) == 1:
-        return clouds[0]
-    number = max(COEFFICIENTS[cloud.degree] for cloud in clouds)
-    harmonics = []
-    for cloud in clouds:
-        missing = number - cloud.harmonics.shape[2]
-        harmonics.append(np.pad(cloud.harmonics, ((0, 0), (0, 0), (0, missing))))
-    return GaussianCloud(
-        np.concatenate([cloud.positions for cloud in clouds]),
-        np.concatenate([cloud.scales for cloud in clouds]),
-        np.concatenate([cloud.rotations for cloud in clouds]),
-        np.concatenate([cloud.opacities for cloud in clouds]),
-        np.concatenate(harmonics),
-    )
 
 
 def suggest_name(context: Context) -> str:

@@ -55,6 +55,13 @@ DISPLAY_VALUES: Final = "Display Values"
 SORTED: Final = "Sorted"
 DRAWN: Final = "Show in Viewport"
 MATERIAL: Final = "Material"
+TRIM_BORDER: Final = "Trim Border"
+TRIM_FAR: Final = "Trim Far"
+LEAST_NEIGHBOURS: Final = "Min Neighbours"
+
+NETWORK_BORDER: Final = 8 / 256
+"""Trim Border for clouds of the network: it sees least at the edges of a photo, and 8 pixels of
+256 on each side are what its authors leave out when they draw such a cloud."""
 
 INPUTS: Final = (
     SplatInput(LOOK, "Float", 1.0, (0, 1), "0 is points, 0.5 solid ellipsoids, 1 soft splats"),
@@ -104,12 +111,26 @@ INPUTS: Final = (
         "Make the quads of renders also in the viewport",
     ),
     SplatInput(MATERIAL, "Material", None, None, "Material of the quads"),
+    # new ones at the end: the places of the older ones are what animations hold on to
+    SplatInput(TRIM_BORDER, "Float", 0.0, (0, 0.5), "Hide this share at each edge of the photos"),
+    SplatInput(
+        TRIM_FAR, "Float", 1.0, (0, 1), "Hide what is behind this share of its photo; 1: nothing"
+    ),
+    SplatInput(
+        LEAST_NEIGHBOURS,
+        "Int",
+        0,
+        (0, 2**31 - 1),
+        "Hide Gaussians with fewer others near them, once floaters were looked for; 0: none",
+    ),
 )
 
 
 _SUBTYPES: Final = {
     LOOK: "FACTOR",
     LEAST_OPACITY: "FACTOR",
+    TRIM_BORDER: "FACTOR",
+    TRIM_FAR: "FACTOR",
     POINT_SIZE: "DISTANCE",
     LARGEST_SIZE: "DISTANCE",
 }

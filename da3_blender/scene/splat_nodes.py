@@ -27,7 +27,7 @@ from .splat_material import ATTR_LOOK, ATTR_PLACE
 if TYPE_CHECKING:
     from bpy.types import GeometryNodeTree
 
-RECIPE: Final = "splats 1"
+RECIPE: Final = "splats 2"
 LEAST_ALPHA: Final = 1 / 255
 """What is fainter is cut off, as in 3D Gaussian Splatting."""
 SLOPE_LIMIT: Final = 1.3
@@ -104,19 +104,21 @@ def _add_choice(
     stretch = largest / build.compute("MAXIMUM", middle, 1e-12)
     rank = build.read(names.ATTR_RANK, "INT")
     opacity = build.read(names.ATTR_OPACITY, "FLOAT")
-    confidence = build.add(
-        "GeometryNodeInputNamedAttribute", {"Name": names.ATTR_CONFIDENCE}, data_type="FLOAT"
-    )
-    unsure = build.decide(
-        "AND",
-        build.compare("LESS_THAN", build.get_output(confidence), given[inputs.LEAST_CONFIDENCE]),
-        build.get_output(confidence, "Exists"),
-    )
     _, _, depth = build.split(centre)
     keep = build.compare("LESS_THAN", depth, -_NEAREST)
     least = build.compute("MAXIMUM", given[inputs.LEAST_OPACITY], LEAST_ALPHA)
     keep = build.decide("AND", keep, build.compare("GREATER_EQUAL", opacity, least))
-    keep = build.decide("NIMPLY", keep, unsure)
+    for name, kind, limit, comparison in (
+        (names.ATTR_CONFIDENCE, "FLOAT", inputs.LEAST_CONFIDENCE, "LESS_THAN"),
+        (names.ATTR_BORDER, "FLOAT", inputs.TRIM_BORDER, "LESS_THAN"),
+        (names.ATTR_FAR, "FLOAT", inputs.TRIM_FAR, "GREATER_THAN"),
+        (names.ATTR_NEIGHBOURS, "INT", inputs.LEAST_NEIGHBOURS, "LESS_THAN"),
+    ):
+        node = build.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
+        is_over = build.compare(comparison, build.get_output(node), given[limit])
+        # where the attribute is missing nothing is hidden
+        is_over = build.decide("AND", is_over, build.get_output(node, "Exists"))
+        keep = build.decide("NIMPLY", keep, is_over)
     for value, limit, comparison in (
         (rank, given[inputs.BUDGET], "GREATER_EQUAL"),
         (largest, given[inputs.LARGEST_SIZE], "GREATER_THAN"),

@@ -27,16 +27,26 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WIDTHS: Final = {"FLOAT": 1, "INT": 1, "FLOAT_VECTOR": 3, "QUATERNION": 4}
+_EXTRAS: Final = {
+    "views": (names.ATTR_VIEW, "INT"),
+    "confidence": (names.ATTR_CONFIDENCE, "FLOAT"),
+    "border": (names.ATTR_BORDER, "FLOAT"),
+    "far": (names.ATTR_FAR, "FLOAT"),
+    "neighbours": (names.ATTR_NEIGHBOURS, "INT"),
+}
+"""Attributes that not every cloud has: name of the field, of the attribute, its kind."""
 _POINT_SHARE: Final = 0.002
 """Radius of the points of Look 0: share of the middle half of the cloud."""
 
 
-def make_splat_object(name: str, cloud: GaussianCloud) -> Object:
+def make_splat_object(name: str, cloud: GaussianCloud, *, trim_border: float = 0.0) -> Object:
     """Make an object of a cloud; the caller links it.
 
     Args:
         name: of the object and its mesh.
         cloud: OpenCV world.
+        trim_border: hides what is nearer to the edge of its photo, as a share of that side;
+            `splat_inputs.NETWORK_BORDER` for clouds of the network.
 
     Returns:
         An object at the origin, in Blender's world.
@@ -48,6 +58,7 @@ def make_splat_object(name: str, cloud: GaussianCloud) -> Object:
     modifier.node_group = get_splat_nodes()
     set_modifier_input(modifier, inputs.MATERIAL, get_splat_material())
     set_modifier_input(modifier, inputs.DEGREE, cloud.degree)
+    set_modifier_input(modifier, inputs.TRIM_BORDER, trim_border)
     set_modifier_input(modifier, inputs.POINT_SIZE, _find_point_size(cloud.positions))
     # quads that face the camera light and shade nothing sensibly
     ob.visible_shadow = ob.visible_diffuse = ob.visible_volume_scatter = False
@@ -66,10 +77,10 @@ def make_splat_mesh(name: str, cloud: GaussianCloud) -> Mesh:
         name = names.ATTR_HARMONICS[index]
         _store(mesh, name, "FLOAT_VECTOR", cloud.harmonics[:, :, index])
     _store(mesh, names.ATTR_RANK, "INT", rank_by_importance(cloud))
-    if cloud.views is not None:
-        _store(mesh, names.ATTR_VIEW, "INT", cloud.views)
-    if cloud.confidence is not None:
-        _store(mesh, names.ATTR_CONFIDENCE, "FLOAT", cloud.confidence)
+    for field, (name, kind) in _EXTRAS.items():
+        values = getattr(cloud, field)
+        if values is not None:
+            _store(mesh, name, kind, values)
     mesh.update()
     return mesh
 
@@ -118,16 +129,16 @@ def read_splat_mesh(mesh: Mesh, degree: int = 3) -> GaussianCloud:
     harmonics = np.empty((len(mesh.vertices), 3, number), np.float32)
     for index in range(number):
         harmonics[:, :, index] = _load(mesh, names.ATTR_HARMONICS[index], "FLOAT_VECTOR")
-    has_views = names.ATTR_VIEW in mesh.attributes
-    has_confidence = names.ATTR_CONFIDENCE in mesh.attributes
     return GaussianCloud(
         _load(mesh, "position", "FLOAT_VECTOR"),
         _load(mesh, names.ATTR_SCALE, "FLOAT_VECTOR"),
         _load(mesh, names.ATTR_ROTATION, "QUATERNION"),
         _load(mesh, names.ATTR_OPACITY, "FLOAT"),
         harmonics,
-        _load(mesh, names.ATTR_VIEW, "INT") if has_views else None,
-        _load(mesh, names.ATTR_CONFIDENCE, "FLOAT") if has_confidence else None,
+        **{
+            field: _load(mesh, name, kind) if name in mesh.attributes else None
+            for field, (name, kind) in _EXTRAS.items()
+        },
     )
 
 

@@ -32,6 +32,9 @@ class SplatFacts:
         stretch: (G,) float32, largest scale over the middle one.
         rank: (G,) int32, place in the order of importance.
         confidence: (G,) float32, or None.
+        border: (G,) float32, or None.
+        far: (G,) float32, or None.
+        neighbours: (G,) int32, or None.
     """
 
     positions: NDArray[np.float32]
@@ -40,6 +43,9 @@ class SplatFacts:
     stretch: NDArray[np.float32]
     rank: NDArray[np.int32]
     confidence: NDArray[np.float32] | None
+    border: NDArray[np.float32] | None
+    far: NDArray[np.float32] | None
+    neighbours: NDArray[np.int32] | None
 
 
 def collect_facts(cloud: GaussianCloud, rank: NDArray[np.int32]) -> SplatFacts:
@@ -52,6 +58,9 @@ def collect_facts(cloud: GaussianCloud, rank: NDArray[np.int32]) -> SplatFacts:
         ordered[:, 2] / np.maximum(ordered[:, 1], np.float32(1e-12)),
         rank,
         cloud.confidence,
+        cloud.border,
+        cloud.far,
+        cloud.neighbours,
     )
 
 
@@ -74,6 +83,12 @@ def choose_shown(
         keep &= facts.stretch <= settings[inputs.LARGEST_STRETCH]
     if facts.confidence is not None:
         keep &= facts.confidence >= settings[inputs.LEAST_CONFIDENCE]
+    if facts.border is not None:
+        keep &= facts.border >= np.float32(settings[inputs.TRIM_BORDER])
+    if facts.far is not None:
+        keep &= facts.far <= np.float32(settings[inputs.TRIM_FAR])
+    if facts.neighbours is not None:
+        keep &= facts.neighbours >= settings[inputs.LEAST_NEIGHBOURS]
     if crop is not None:
         inside = facts.positions @ crop[:3, :3].T + crop[:3, 3]
         keep &= np.abs(inside).max(axis=1) <= 1

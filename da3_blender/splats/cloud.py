@@ -7,16 +7,26 @@ Runs in both processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 COEFFICIENTS: Final = (1, 4, 9, 16)
 """How many numbers of each colour a degree of 0, 1, 2 and 3 has."""
+EXTRAS: Final = {
+    "views": -1,
+    "confidence": np.finfo(np.float32).max,
+    "border": 0.5,
+    "far": 0.0,
+    "neighbours": np.iinfo(np.int32).max,
+}
+"""Fields that may be None, and what a Gaussian without them gets beside others: none hides it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,11 @@ class GaussianCloud:
             0.5 + sum of coefficient times basis at the direction from the eye to the Gaussian.
         views: (G,) int32, index of the photo that it comes from, or None.
         confidence: (G,) float32, larger is better, or None.
+        border: (G,) float32, 0 to 0.5, distance of its pixel from the nearest edge of its photo as
+            a share of that side, or None.
+        far: (G,) float32, 0 to 1, share of the Gaussians of its photo that are nearer to the
+            camera than it, or None.
+        neighbours: (G,) int32, how many other Gaussians are near it, or None.
     """
 
     positions: NDArray[np.float32]
@@ -46,6 +61,9 @@ class GaussianCloud:
     harmonics: NDArray[np.float32]
     views: NDArray[np.int32] | None = None
     confidence: NDArray[np.float32] | None = None
+    border: NDArray[np.float32] | None = None
+    far: NDArray[np.float32] | None = None
+    neighbours: NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together.
@@ -65,7 +83,7 @@ class GaussianCloud:
         }:
             message = f"harmonics has the shape {self.harmonics.shape}, not ({count}, 3, 1|4|9|16)"
             raise ValueError(message)
-        for name in ("views", "confidence"):
+        for name in EXTRAS:
             extra = getattr(self, name)
             if extra is not None and extra.shape != (count,):
                 message = f"{name} has the shape {extra.shape}, not {(count,)}"
@@ -85,14 +103,12 @@ class GaussianCloud:
         """Return some of the Gaussians, by index or by mask."""
         if chosen.dtype == bool:
             chosen = np.flatnonzero(chosen)
+        every = {item.name: getattr(self, item.name) for item in fields(self)}
         return GaussianCloud(
-            self.positions.take(chosen, axis=0),
-            self.scales.take(chosen, axis=0),
-            self.rotations.take(chosen, axis=0),
-            self.opacities.take(chosen),
-            self.harmonics.take(chosen, axis=0),
-            None if self.views is None else self.views.take(chosen),
-            None if self.confidence is None else self.confidence.take(chosen),
+            **{
+                name: None if values is None else values.take(chosen, axis=0)
+                for name, values in every.items()
+            }
         )
 
     def limit_degree(self, degree: int) -> GaussianCloud:
@@ -100,6 +116,42 @@ class GaussianCloud:
         if degree >= self.degree:
             return self
         return replace(self, harmonics=self.harmonics[:, :, : COEFFICIENTS[degree]])
+
+
+def join_clouds(clouds: Sequence[GaussianCloud]) -> GaussianCloud:
+    """Put clouds of one world into one, with the highest of their degrees.
+
+    Args:
+        clouds: at least one. What only some of them have gets the value of `EXTRAS` in the others.
+    """
+    if len(clouds) == 1:
+        return clouds[0]
+    number = max(COEFFICIENTS[cloud.degree] for cloud in clouds)
+    harmonics = [
+        np.pad(cloud.harmonics, ((0, 0), (0, 0), (0, number - cloud.harmonics.shape[2])))
+        for cloud in clouds
+    ]
+    return GaussianCloud(
+        np.concatenate([cloud.positions for cloud in clouds]),
+        np.concatenate([cloud.scales for cloud in clouds]),
+        np.concatenate([cloud.rotations for cloud in clouds]),
+        np.concatenate([cloud.opacities for cloud in clouds]),
+        np.concatenate(harmonics),
+        **{name: _join_extra(clouds, name) for name in EXTRAS},
+    )
+
+
+def _join_extra(clouds: Sequence[GaussianCloud], name: str) -> NDArray[np.generic] | None:
+    parts = [getattr(cloud, name) for cloud in clouds]
+    known = next((part for part in parts if part is not None), None)
+    if known is None:
+        return None
+    return np.concatenate(
+        [
+            np.full(cloud.count, EXTRAS[name], known.dtype) if part is None else part
+            for cloud, part in zip(clouds, parts, strict=True)
+        ]
+    )
 
 
 def normalise_rotations(rotations: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@
 
 import pathlib
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,6 +237,63 @@ def test_limits_choose_the_same_for_quads_and_drawing(scene, objects, inputs, co
         ob.update_tag()
         shown = sorting.choose_shown(facts, inputs.read_inputs(ob))
         assert 0 < len(evaluate(ob).polygons) == len(shown) < 400, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hidden"),
+    [("Trim Border", 0.2, 40), ("Trim Far", 0.75, 24), ("Min Neighbours", 150, 50)],
+)
+def test_what_is_known_of_a_gaussian_can_hide_it(  # noqa: PLR0913, PLR0917 - fixtures
+    scene, objects, inputs, compat, extension, tmp_path, name, value, hidden
+):
+    from tests.addon.splat_scenes import add_camera, look_from, place
+
+    sorting = extension("da3_blender.scene.splat_sorting")
+    number = np.arange(100)
+    bare = replace(make_shell(100, 1), opacities=np.full(100, 0.5, np.float32))
+    cloud = replace(
+        bare,
+        border=(number / 200).astype(np.float32),
+        far=(number / 100).astype(np.float32),
+        neighbours=(number * 3).astype(np.int32),
+    )
+    place(add_camera(scene), look_from((0, 0, -6)))
+    for known, wanted in ((cloud, 100 - hidden), (bare, 100)):
+        ob = objects.make_splat_object("s", known)
+        scene.collection.objects.link(ob)
+        modifier = inputs.find_splat_modifier(ob)
+        compat.set_modifier_input(modifier, "Show in Viewport", value=True)
+        local = objects.read_splat_mesh(ob.data)
+        facts = sorting.collect_facts(local, objects.rank_by_importance(local))
+        assert len(sorting.choose_shown(facts, inputs.read_inputs(ob))) == 100
+        assert len(evaluate(ob).polygons) == 100
+        compat.set_modifier_input(modifier, name, value)
+        ob.update_tag()
+        assert len(sorting.choose_shown(facts, inputs.read_inputs(ob))) == wanted
+        assert len(evaluate(ob).polygons) == wanted
+        bpy.ops.object.select_all(action="DESELECT")
+        ob.select_set(state=True)
+        bpy.context.view_layer.objects.active = ob
+        bpy.ops.da3.export_splats(filepath=str(tmp_path / "a.ply"))
+        assert read_splats(tmp_path / "a.ply").cloud.count == wanted
+
+
+def test_an_object_holds_what_is_known_of_its_gaussians(objects, inputs):
+    number = np.arange(20)
+    cloud = replace(
+        make_cloud(20, 0),
+        border=(number / 50).astype(np.float32),
+        far=(number / 20).astype(np.float32),
+        neighbours=number.astype(np.int32),
+    )
+    ob = objects.make_splat_object("s", cloud, trim_border=inputs.NETWORK_BORDER)
+    back = objects.read_splat_object(ob)
+    for name in ("border", "far", "neighbours"):
+        assert np.array_equal(getattr(back, name), getattr(cloud, name))
+    assert back.views is back.confidence is None
+    assert inputs.read_inputs(ob)["Trim Border"] == 8 / 256
+    other = objects.make_splat_object("s", cloud)
+    assert inputs.read_inputs(other)["Trim Border"] == 0
 
 
 def test_a_crop_box_hides_what_is_outside_everywhere(

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clouds in other frames look the same from a camera that moved with them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,13 @@ from da3_blender.splats.axes import (
     turn_from_opencv,
     turn_to_opencv,
 )
-from da3_blender.splats.cloud import GaussianCloud, build_covariances, find_sound
+from da3_blender.splats.cloud import (
+    EXTRAS,
+    GaussianCloud,
+    build_covariances,
+    find_sound,
+    join_clouds,
+)
 from da3_blender.splats.harmonics import (
     build_harmonics_rotation,
     evaluate_basis,
@@ -164,3 +172,39 @@ def test_taking_some_keeps_what_belongs_to_them():
     assert taken.views.tolist() == [5, 6, 7, 8, 9]
     assert np.array_equal(taken.positions, cloud.positions[5:])
     assert rotate_cloud(taken, make_rotation(0)).views.tolist() == [5, 6, 7, 8, 9]
+
+
+def add_extras(cloud, first=0):
+    number = np.arange(first, first + cloud.count)
+    return replace(
+        cloud,
+        views=number.astype(np.int32),
+        confidence=(number / 2).astype(np.float32),
+        border=(number / 50).astype(np.float32),
+        far=(number / 20).astype(np.float32),
+        neighbours=(number * 3).astype(np.int32),
+    )
+
+
+def test_what_a_gaussian_knows_stays_with_it():
+    cloud = add_extras(make_cloud(10))
+    move = Sim3(2.5, make_rotation(5), np.array([1.0, -2, 0.5]))
+    for other in (move_cloud(cloud, move), bake_matrix(cloud, np.diag((1.0, 2, 3, 1)))):
+        taken = other.take(np.array([7, 2])).limit_degree(1)
+        for name in EXTRAS:
+            assert np.array_equal(getattr(taken, name), getattr(cloud, name)[[7, 2]]), name
+
+
+def test_joined_clouds_keep_what_they_know_and_no_limit_hides_the_rest():
+    first, second = add_extras(make_cloud(4, 1)), make_cloud(3, 2)
+    joined = join_clouds([second, first])
+    assert (joined.count, joined.degree) == (7, 2)
+    assert not joined.harmonics[3:, :, 4:].any()
+    for name in EXTRAS:
+        assert np.array_equal(getattr(joined, name)[3:], getattr(first, name)), name
+    assert (joined.border[:3] == 0.5).all()
+    assert (joined.far[:3] == 0).all()
+    assert (joined.neighbours[:3] > 1e9).all()
+    assert (joined.confidence[:3] > 1e30).all()
+    assert joined.views.dtype == joined.neighbours.dtype == np.int32
+    assert all(getattr(join_clouds([second, second]), name) is None for name in EXTRAS)
