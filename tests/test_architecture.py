@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 STDLIB = set(sys.stdlib_module_names)
 ENGINE = {
     "contract", "network", "inference", "media", "solve", "streaming", "exports", "pipeline",
-    "evaluation", "splats",
+    "evaluation", "splats", "flights",
 }  # fmt: skip
 
 # package -> (packages of ours, third party); handbook section 2, decision 0002 for media, pipeline,
-# decision 0005 for splats
+# decision 0005 for splats, decision 0008 for flights
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "contract": ({"contract"}, {"numpy"}),
     "network": ({"network", "contract.errors"}, {"torch", "xformers"}),
@@ -33,7 +33,8 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy"}),
     "splats": ({"splats", "contract"}, {"numpy"}),
-    "exports": ({"exports", "splats", "contract"}, {"numpy", "PIL"}),
+    "flights": ({"flights", "contract"}, {"numpy"}),
+    "exports": ({"exports", "splats", "flights", "contract"}, {"numpy", "PIL"}),
     "pipeline": (ENGINE - {"evaluation"}, {"numpy"}),
     "evaluation": (
         {"evaluation", "pipeline", "inference", "media", "solve", "contract"},
@@ -45,11 +46,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "client": ({"client", "contract"}, set()),
     "installer": ({"installer", "contract"}, set()),
     "scene": (
-        {"scene", "splats", "contract"},
+        {"scene", "splats", "flights", "contract"},
         {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
     ),
     "operators": (
-        {"operators", "client", "scene", "splats", "contract"},
+        {"operators", "client", "scene", "splats", "flights", "contract"},
         {"bpy", "bpy_extras", "mathutils"},
     ),
     "panels": (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from da3_blender.exports.camera_paths import (
+from da3_blender.flights.camera_paths import (
     MODES,
     CameraPath,
     DollyZoom,
@@ -20,7 +20,7 @@ from da3_blender.exports.camera_paths import (
     smooth_path,
     wander,
 )
-from da3_blender.exports.pose_interpolation import interpolate_pose
+from da3_blender.flights.pose_interpolation import interpolate_pose
 
 
 def make_views(count):

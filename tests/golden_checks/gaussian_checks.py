@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from da3_blender.exports.camera_paths import (
+from da3_blender.flights.camera_paths import (
     CameraPath,
     DollyZoom,
     dolly_zoom,
@@ -25,7 +25,7 @@ from da3_blender.exports.camera_paths import (
     wobble,
 )
 from da3_blender.exports.gaussian_ply import PlyLayout, PlyOptions, write_gaussian_ply
-from da3_blender.exports.pose_interpolation import interpolate_pose
+from da3_blender.flights.pose_interpolation import interpolate_pose
 from da3_blender.inference.gaussians import (
     Gaussians,
     build_gaussians,

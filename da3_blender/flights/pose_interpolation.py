@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A camera on the way from one pose to another, looking at what both look at.
 
-Runs in the engine.
+Runs in both processes.
 """
 
 from __future__ import annotations

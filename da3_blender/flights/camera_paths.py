@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Camera flights through a reconstruction: between its views, around one of them, smoothed.
 
-Runs in the engine. Poses are camera-to-world, OpenCV axes; intrinsics are shares of the picture
+Runs in both processes. Poses are camera-to-world, OpenCV axes; intrinsics are shares of the picture
 (row 0 divided by its width, row 1 by its height).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .pose_interpolation import interpolate_pose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Array = np.ndarray
 
@@ -26,6 +29,11 @@ MODES = (
     "dolly_zoom",
     "wobble_inter",
 )
+
+# these go from view to view, so that they can go on from the last one to the first
+RING_MODES = ("extend", "smooth", "interpolate", "interpolate_smooth")
+# these stay at one view
+SHOWPIECE_MODES = ("wander", "dolly_zoom")
 
 _SMOOTHING = 50
 _STEPS_PER_GAP = 8
@@ -76,42 +84,103 @@ _DOLLY_ALONE = DollyZoom(30.0, 2.0)
 _DOLLY_INSERTED = DollyZoom(10.0, 0.1)
 
 
-def build_path(mode: str, views: CameraPath, width: int) -> CameraPath:
+class Showpieces(NamedTuple):
+    """How far wander and dolly zoom go in a scene whose depth is known.
+
+    Attributes:
+        measure_depth: tells how far away, in scene units, that is what a view looks at; it gets
+            a path of one camera.
+        travel: share of this distance that a dolly zoom moves back.
+    """
+
+    measure_depth: Callable[[CameraPath], float]
+    travel: float
+
+
+class FlightPlan(NamedTuple):
+    """What a flight is like besides its mode; the defaults are those of the release.
+
+    Attributes:
+        around: index of the view at which wander and dolly zoom stay.
+        is_ring: fly on from the last view to the first; for `RING_MODES`. The last frame is then
+            the one before the first.
+        showpieces: how far wander and dolly zoom go; None takes the fixed lengths of the release,
+            whose scenes are about one unit deep.
+    """
+
+    around: int = 0
+    is_ring: bool = False
+    showpieces: Showpieces | None = None
+
+
+_RELEASE = FlightPlan()
+
+
+def build_path(mode: str, views: CameraPath, width: int, plan: FlightPlan = _RELEASE) -> CameraPath:
     """Make a flight from the cameras of a reconstruction; a single view is wandered around.
 
     Args:
         mode: one of `MODES`.
         views: the cameras in the order of the photos.
         width: pixels of the picture that will be rendered.
+        plan: details.
 
     Returns:
         The flight, for 24 frames per second.
 
     Raises:
-        ValueError: the mode is unknown, or there is no view.
+        ValueError: the mode is unknown, there is no view, or the mode has no ring.
     """
     count = len(views.c2w)
     if mode not in MODES or not count:
         message = f"no path of mode {mode!r} through {count} views"
         raise ValueError(message)
-    first = CameraPath(views.c2w[:1], views.K[:1])
-    if count == 1 or mode == "wander":
-        return wander(first, width)
-    if mode == "dolly_zoom":
-        return dolly_zoom(first, _DOLLY_FRAMES, _DOLLY_ALONE)
+    if count == 1 or mode in SHOWPIECE_MODES:
+        chosen = slice(plan.around, plan.around + 1)
+        view = CameraPath(views.c2w[chosen], views.K[chosen])
+        if count == 1 or mode == "wander":
+            return _wander_at(view, width, _WANDER_FRAMES, plan)
+        return dolly_zoom(view, _DOLLY_FRAMES, _plan_dolly(view, _DOLLY_ALONE, plan))
+    if plan.is_ring and mode not in RING_MODES:
+        message = f"a path of mode {mode!r} has no ring"
+        raise ValueError(message)
     if mode == "original":
         return views
     if mode == "wobble_inter":
         return wobble(views) if count > _VIEWS_PER_WOBBLE else interpolate_views(views)
-    path = views if mode == "smooth" else interpolate_views(views)
+    path = _join([views, CameraPath(views.c2w[:1], views.K[:1])]) if plan.is_ring else views
+    if mode != "smooth":
+        path = interpolate_views(path)
+    if plan.is_ring:
+        path = CameraPath(path.c2w[:-1], path.K[:-1])
     if mode == "interpolate":
         return path
-    path = smooth_path(path)
-    return _insert_showpieces(path, width) if mode == "extend" else path
+    path = smooth_path(path, is_ring=plan.is_ring)
+    return _insert_showpieces(path, width, plan) if mode == "extend" else path
+
+
+def count_frames_per_gap(mode: str, count: int, *, is_ring: bool = False) -> float:
+    """Count the frames from one view to the next in the flights of `build_path`.
+
+    Args:
+        mode: one of `MODES`, but none of `SHOWPIECE_MODES`.
+        count: number of views.
+        is_ring: see `FlightPlan`.
+    """
+    if mode in ("original", "smooth"):
+        return 1.0
+    if mode == "wobble_inter" and count > _VIEWS_PER_WOBBLE:
+        return (_VIEWS_PER_WOBBLE * _STEPS_PER_SKIPPED_VIEW - 1) / _VIEWS_PER_WOBBLE
+    steps = _choose_steps(max(1, count - 1 + is_ring))
+    return float(steps - 1) if steps > _STEPS_WORTH_INSERTING else 1.0
 
 
 def wander(
-    view: CameraPath, width: int, frames: int = _WANDER_FRAMES, travel_px: float = _WANDER_PX
+    view: CameraPath,
+    width: int,
+    frames: int = _WANDER_FRAMES,
+    travel_px: float = _WANDER_PX,
+    depth: float = 1.0,
 ) -> CameraPath:
     """Circle around one view and come back to it.
 
@@ -119,12 +188,13 @@ def wander(
         view: one camera.
         width: pixels of the picture.
         frames: of the circle; two more begin and end at the view itself.
-        travel_px: how far the picture moves at a depth of 1.
+        travel_px: how far the picture moves at this depth.
+        depth: scene units.
 
     Returns:
         The path, frames + 2 cameras.
     """
-    radius = travel_px / (view.K[0, 0, 0] * width)
+    radius = travel_px * depth / (view.K[0, 0, 0] * width)
     angle = np.linspace(0, 2 * np.pi, frames)
     shift = -radius * np.stack([np.sin(angle), np.cos(angle) / 3, np.cos(angle) / 3], axis=1)
     shift = np.pad(shift, ((1, 1), (0, 0)))
@@ -149,12 +219,15 @@ def dolly_zoom(view: CameraPath, frames: int, way: DollyZoom) -> CameraPath:
     return CameraPath(_shift(view.c2w[0], np.stack([0 * z, 0 * z, -z], axis=1)), K)
 
 
-def smooth_path(path: CameraPath, kernel_size: int = _SMOOTHING) -> CameraPath:
+def smooth_path(
+    path: CameraPath, kernel_size: int = _SMOOTHING, *, is_ring: bool = False
+) -> CameraPath:
     """Smooth positions and directions over time; intrinsics stay.
 
     Args:
         path: any path; fewer than three cameras stay as they are.
         kernel_size: frames that are averaged, at most as many as there are.
+        is_ring: the first camera follows the last one.
 
     Returns:
         The smoothed path, as long as before.
@@ -166,7 +239,7 @@ def smooth_path(path: CameraPath, kernel_size: int = _SMOOTHING) -> CameraPath:
     kernel = _build_kernel(max(3, min(size, count - 1 + count % 2)))
     half = len(kernel) // 2
     columns = path.c2w[:, :3, [0, 1, 3]].astype(np.float64)
-    padded = np.pad(columns, ((half, half), (0, 0), (0, 0)), mode="reflect")
+    padded = np.pad(columns, ((half, half), (0, 0), (0, 0)), mode="wrap" if is_ring else "reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, len(kernel), axis=0)
     x, y, position = np.moveaxis(windows @ kernel, -1, 0)
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -186,11 +259,7 @@ def interpolate_views(views: CameraPath) -> CameraPath:
         The path; the views themselves if there are too many to put anything between them.
     """
     gaps = len(views.c2w) - 1
-    steps = _STEPS_PER_GAP
-    if gaps * steps > _MOST_STEPS:
-        steps = max(1, _STEPS_IF_TOO_MANY // gaps)
-    elif gaps * steps < _FEWEST_STEPS:
-        steps = max(1, _FEWEST_STEPS // gaps)
+    steps = _choose_steps(gaps)
     if steps <= _STEPS_WORTH_INSERTING:
         return views
     t = (np.cos(np.pi * (np.linspace(0, 1, steps) + 1)) + 1) / 2
@@ -261,7 +330,28 @@ def measure_field_of_view(K: Array) -> Array:
     return np.arccos(np.clip((rays[:, [0, 2]] * rays[:, [1, 3]]).sum(-1), -1, 1))
 
 
-def _insert_showpieces(path: CameraPath, width: int) -> CameraPath:
+def _choose_steps(gaps: int) -> int:
+    """Choose how many cameras go from one view to the next, both included."""
+    if gaps * _STEPS_PER_GAP > _MOST_STEPS:
+        return max(1, _STEPS_IF_TOO_MANY // gaps)
+    if gaps * _STEPS_PER_GAP < _FEWEST_STEPS:
+        return max(1, _FEWEST_STEPS // gaps)
+    return _STEPS_PER_GAP
+
+
+def _wander_at(view: CameraPath, width: int, frames: int, plan: FlightPlan) -> CameraPath:
+    depth = 1.0 if plan.showpieces is None else plan.showpieces.measure_depth(view)
+    return wander(view, width, frames, depth=depth)
+
+
+def _plan_dolly(view: CameraPath, release: DollyZoom, plan: FlightPlan) -> DollyZoom:
+    if plan.showpieces is None:
+        return release
+    depth = plan.showpieces.measure_depth(view)
+    return DollyZoom(depth, plan.showpieces.travel * depth)
+
+
+def _insert_showpieces(path: CameraPath, width: int, plan: FlightPlan) -> CameraPath:
     """Stop half-way for a wander and a dolly zoom."""
     middle = len(path.c2w) // 2
     frames = max(_INSERTED_FRAMES[0], min(_INSERTED_FRAMES[1], middle // 2))
@@ -269,8 +359,8 @@ def _insert_showpieces(path: CameraPath, width: int) -> CameraPath:
     return _join(
         [
             CameraPath(path.c2w[:middle], path.K[:middle]),
-            wander(view, width, frames),
-            dolly_zoom(view, frames, _DOLLY_INSERTED),
+            _wander_at(view, width, frames, plan),
+            dolly_zoom(view, frames, _plan_dolly(view, _DOLLY_INSERTED, plan)),
             CameraPath(path.c2w[middle:], path.K[middle:]),
         ]
     )
