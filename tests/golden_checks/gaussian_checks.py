@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from da3_blender.exports.gaussian_ply import PlyLayout, PlyOptions, write_gaussian_ply
 from da3_blender.flights.camera_paths import (
     CameraPath,
     DollyZoom,
@@ -24,7 +25,6 @@ from da3_blender.flights.camera_paths import (
     wander,
     wobble,
 )
-from da3_blender.exports.gaussian_ply import PlyLayout, PlyOptions, write_gaussian_ply
 from da3_blender.flights.pose_interpolation import interpolate_pose
 from da3_blender.inference.gaussians import (
     Gaussians,
