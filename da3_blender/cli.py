@@ -69,6 +69,8 @@ _HELP = {
     "drop_percent": "share of the least confident pixels that make no points",
     "edge_step": "drop pixels whose depth steps by more than this share",
     "max_points": "largest number of points",
+    "make_splats": "also keep the Gaussians of a model that makes them",
+    "max_splats": "largest number of Gaussians; photos are left out where all give more",
     "seed": "of everything random",
     "check_photos": "look for blurred, doubled and foreign photos first",
 }

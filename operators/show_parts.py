@@ -16,6 +16,7 @@ _PHOTOS = "photos"
 _PARTS = (
     (names.ROLE_CAMERA, "Cameras", "The cameras"),
     (names.ROLE_POINTS, "Points", "The cloud of points"),
+    (names.ROLE_SPLATS, "Splats", "The Gaussian splats"),
     (names.ROLE_MESH, "Mesh", "The surfaces"),
     (_PHOTOS, "Photos", "The photos behind the cameras"),
 )

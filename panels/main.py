@@ -24,7 +24,7 @@ from .job_boxes import (
     draw_progress,
     draw_result,
 )
-from .model_facts import explain_no_mesh, forecast, is_missing
+from .model_facts import explain_no_mesh, explain_no_splats, forecast, is_missing
 from .photo_box import draw_photo_check, draw_summary
 from .setup_box import draw_setup, has_setup_news
 from .wrapped_text import draw_wrapped
@@ -83,13 +83,16 @@ def _draw_input(layout: UILayout, context: Context, settings: PropertyGroup) -> 
 
 def _draw_wishes(layout: UILayout, context: Context, settings: PropertyGroup) -> None:
     """Show what to make, how fine, and what that will take."""
-    row = layout.row(align=True)
-    row.prop(settings, "make_cameras", toggle=True)
-    row.prop(settings, "make_points", toggle=True)
-    why_not = explain_no_mesh(settings)
-    mesh = row.row(align=True)
-    mesh.enabled = not why_not
-    mesh.prop(settings, "make_mesh", toggle=True)
+    grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+    grid.prop(settings, "make_cameras", toggle=True)
+    grid.prop(settings, "make_points", toggle=True)
+    for name, why_not in (
+        ("make_mesh", explain_no_mesh(settings)),
+        ("make_splats", explain_no_splats(settings)),
+    ):
+        cell = grid.row(align=True)
+        cell.enabled = not why_not
+        cell.prop(settings, name, toggle=True)
     row = layout.row(align=True)
     for quality in QUALITIES:
         is_on = _is_chosen(settings, quality)

@@ -144,6 +144,16 @@ def explain_no_mesh(settings: PropertyGroup) -> str:
     return ""
 
 
+def explain_no_splats(settings: PropertyGroup) -> str:
+    """Return why no splats can be made with the present choices; "" if they can."""
+    entry = MODELS[settings.model]
+    if not entry.can(Capability.GAUSSIANS):
+        return f"{entry.title} makes no splats: Giant and Nested do"
+    if is_missing(settings.model):
+        return f"Splats need the network: download {entry.title}"
+    return ""
+
+
 def explain_single_view(entry: ModelEntry) -> str:
     """Return why settings of cameras have no effect with a model; "" if they have."""
     if entry.can(Capability.CAMERAS):

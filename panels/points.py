@@ -48,3 +48,6 @@ class DA3_PT_points(Panel):
         column.enabled = settings.make_mesh
         for name in ("mesh_step", "mesh_drop_percent", "mesh_cut"):
             column.prop(settings, name)
+        column = layout.column()
+        column.enabled = settings.make_splats
+        column.prop(settings, "max_splats")

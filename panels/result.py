@@ -104,6 +104,7 @@ def _draw_parts(layout: UILayout, context: Context, root: Object) -> None:
         (names.ROLE_CAMERA, "Cameras", "OUTLINER_OB_CAMERA"),
         (_PHOTOS, "Photos", "IMAGE_DATA"),
         (names.ROLE_POINTS, "Points", "OUTLINER_OB_POINTCLOUD"),
+        (names.ROLE_SPLATS, "Splats", "OUTLINER_OB_POINTCLOUD"),
         (names.ROLE_MESH, "Mesh", "OUTLINER_OB_MESH"),
     ):
         objects = cameras if part == _PHOTOS else list_parts(root, part)

@@ -43,6 +43,15 @@ ARRAYS: Final = {
     "depth_confidence": "(N, H, W) float32, larger is better",
     "sky": "(N, H, W) bool, where the picture shows sky",
     "grid_from_photo": "(N, 3, 3) float64, pixels of the photo to pixels of the depth map",
+    "splat_positions": "(G, 3) float32, OpenCV world, scene units",
+    "splat_scales": "(G, 3) float32, standard deviations along the axes, scene units",
+    "splat_rotations": "(G, 4) float32, world_from_axes, wxyz",
+    "splat_opacities": "(G,) float32, 0 to 1",
+    "splat_harmonics": "(G, 3, 9) float32, coefficients of red, green and blue",
+    "splat_view": "(G,) int32, index of the view that a Gaussian came from",
+    "splat_confidence": "(G,) float32, that of its pixel, larger is better",
+    "splat_border": "(G,) float32, distance of its pixel from the nearest edge, share of that side",
+    "splat_far": "(G,) float32, share of the Gaussians of its view that are nearer",
 }
 
 

@@ -53,6 +53,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "drop_percent": (0.0, 99.0),
     "edge_step": (0.0, 1.0),
     "max_points": (1, 200_000_000),
+    "max_splats": (1, 200_000_000),
 }
 
 
@@ -98,6 +99,8 @@ class RunSettings:
         edge_step: pixels whose depth steps by more than this share to a neighbour are dropped;
             0 keeps all.
         max_points: upper bound for the cloud.
+        make_splats: also take the Gaussians of a model that makes them.
+        max_splats: upper bound for the Gaussians; photos are left out where all give more.
         seed: of everything random.
         check_photos: look for blurred, doubled and foreign photos first, and say so in notes.
         reuse: results folder whose cameras and depth are used again; "" begins from nothing.
@@ -136,6 +139,8 @@ class RunSettings:
     drop_percent: float = 40.0
     edge_step: float = 0.05
     max_points: int = 1_000_000
+    make_splats: bool = False
+    max_splats: int = 2_500_000
     seed: int = 0
     check_photos: bool = True
     reuse: str = ""
@@ -167,6 +172,11 @@ class RunSettings:
             found.append(
                 f"The model {model.title} finds no cameras; take another model, or COLMAP for "
                 "the cameras."
+            )
+        if self.make_splats and model is not None and not model.can(Capability.GAUSSIANS):
+            found.append(
+                f"The model {model.title} makes no Gaussian splats; take Giant or Nested, or turn "
+                "splats off."
             )
         for name, (smallest, largest) in _LIMITS.items():
             value = getattr(self, name)

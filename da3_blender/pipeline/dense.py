@@ -20,6 +20,7 @@ from ..network.presets import SingleViewPreset
 from .depth_scale import fit_depth_to_points
 from .outcome import Dense, Outcome
 from .points import fuse_depth, make_empty_cloud
+from .splats import gather_splats
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,8 +135,17 @@ def predict_dense(
         (grid @ outcome.K, outcome.w2c),
         (settings.drop_percent, settings.edge_step, settings.max_points),
     )
+    splats = None
+    if prediction.gaussians is not None:
+        progress.report(_PREDICTED, "splats", force=True)
+        splats = gather_splats(prediction, outcome.w2c, depth, settings.max_splats, progress)
+        if splats is None:
+            progress.note("The network's Gaussians are all invisible, so there are no splats.")
     return outcome.replace(
-        cloud=cloud, observations=None, dense=Dense(depth, confidence, grid, prediction.sky)
+        cloud=cloud,
+        observations=None,
+        dense=Dense(depth, confidence, grid, prediction.sky),
+        splats=splats,
     )
 
 
@@ -256,6 +266,7 @@ def _make_options(
         use_ray_pose=settings.use_ray_pose,
         w2c=None if known is None or is_single_view else known.w2c,
         K_original=None if known is None else known.K,
+        wants_gaussians=settings.make_splats,
         seed=settings.seed,
     )
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..contract.similarity import Sim3, identity_sim3
+from ..splats.axes import move_cloud
 from .points import Cloud
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..contract.estimates import MeasuredSpeed
     from ..solve import Lens, SparseSolution
+    from ..splats.cloud import GaussianCloud
 
 
 class Dense(NamedTuple):
@@ -60,6 +62,7 @@ class Outcome:
         residual_px: mean reprojection error per camera, or None.
         observations: who saw the points of a sparse cloud, or None.
         dense: depth maps, or None.
+        splats: Gaussians in the same world, or None.
         is_metric: the unit of the world is the metre.
         world: `world_from_solver`.
         photos: file to show per camera.
@@ -76,6 +79,7 @@ class Outcome:
     residual_px: list[float | None] = field(default_factory=list)
     observations: Observations | None = None
     dense: Dense | None = None
+    splats: GaussianCloud | None = None
     is_metric: bool = False
     world: Sim3 = field(default_factory=identity_sim3)
     photos: list[str] = field(default_factory=list)
@@ -91,7 +95,7 @@ class Outcome:
         return [self.lenses[lens] if lens >= 0 else None for lens in self.lens_of_camera]
 
     def moved(self, world_from_solver: Sim3) -> Outcome:
-        """Return everything in another world; depth grows with its scale."""
+        """Return everything in another world; depth and splats grow with its scale."""
         cloud = self.cloud._replace(
             positions=world_from_solver.apply_to_points(self.cloud.positions)
         )
@@ -102,6 +106,7 @@ class Outcome:
             w2c=world_from_solver.apply_to_w2c(self.w2c),
             cloud=cloud,
             dense=dense,
+            splats=None if self.splats is None else move_cloud(self.splats, world_from_solver),
             world=world_from_solver,
         )
 

@@ -20,6 +20,7 @@ from ..contract.result_folder import Result, translate_disk_errors
 from ..contract.settings import RunSettings
 from ..media import open_source, read_picture
 from ..media.grid_picture import reduce_to_grid
+from ..splats.result_arrays import load_splats
 from .outcome import Dense, Outcome
 from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
 
@@ -79,6 +80,7 @@ class Earlier:
             lens_of_camera=[int(view.get("lens", -1)) for view in result.views],
             residual_px=[view.get("residual_px") for view in result.views],
             dense=dense,
+            splats=load_splats(result),
             is_metric=bool(result.manifest.get("is_metric")),
             photos=[str(view["photo"]) for view in result.views],
             solver=str(result.manifest.get("solver") or ""),
@@ -171,6 +173,23 @@ def rebuild_cloud(
         (settings.drop_percent, settings.edge_step, settings.max_points),
     )
     return outcome.replace(cloud=cloud)
+
+
+def drop_splats(
+    earlier: Earlier, outcome: Outcome, settings: RunSettings, progress: Progress
+) -> Outcome:
+    """Leave out the splats of views that were run again: their cameras and depth are others now."""
+    splats = outcome.splats
+    if splats is None or splats.views is None:
+        return outcome
+    chosen = earlier.find_views(settings.only_views)
+    left = splats.take(~np.isin(splats.views, chosen))
+    if left.count < splats.count:
+        progress.note(
+            f"{splats.count - left.count:,} splats of the views that were run again are gone; "
+            "Reconstruct makes new ones."
+        )
+    return outcome.replace(splats=left if left.count else None)
 
 
 def carry_files(result: Result, work: Path) -> None:

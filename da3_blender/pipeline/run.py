@@ -26,6 +26,7 @@ from ..media import open_source
 from ..media.doubtful_photos import describe_findings, find_doubtful_photos
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
+from ..splats.result_arrays import save_splats
 from .choice import (
     STAGE_DOWNLOAD,
     Choice,
@@ -41,7 +42,7 @@ from .photos import PinholePhotos
 from .points import thin_cloud
 from .preview import remove_preview, show_preview
 from .rerun import rerun_views
-from .reuse import Earlier, carry_files, describe_result, rebuild_cloud
+from .reuse import Earlier, carry_files, describe_result, drop_splats, rebuild_cloud
 from .world import orient_world
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class Pipeline:
                 for sentence in source.skipped:
                     progress.note(sentence)
                 outcome, doubt = self._reconstruct(settings, source, writer, progress)
+                if settings.make_splats and outcome.dense is None:
+                    progress.note("There are no splats: no network was run.")
                 progress.begin(STAGE_WRITE)
                 seconds = time.monotonic() - began_s
                 _log.info("done in %.1f s", seconds)
@@ -296,6 +299,7 @@ class Pipeline:
                     progress.begin(STAGE_NETWORK)
                     network = self._networks.get(checkpoint, settings, progress)
                     outcome = rerun_views(network, earlier, outcome, settings, progress)
+                    outcome = drop_splats(earlier, outcome, settings, progress)
                 progress.begin(STAGE_CLOUD)
                 outcome = rebuild_cloud(earlier, outcome, settings, progress)
                 progress.begin(STAGE_WRITE)
@@ -336,6 +340,7 @@ def _summarise(
     return {
         "cameras": len(outcome.indices),
         "points": len(outcome.cloud.positions),
+        "splats": 0 if outcome.splats is None else outcome.splats.count,
         "solver": outcome.solver,
         "is_metric": outcome.is_metric,
         "doubtful": sum(map(bool, doubt)),
@@ -387,6 +392,8 @@ def _write(outcome: Outcome, writer: ResultWriter) -> None:
         writer.save_array("grid_from_photo", outcome.dense.grid_from_photo)
         if outcome.dense.sky is not None:
             writer.save_array("sky", outcome.dense.sky)
+    if outcome.splats is not None:
+        save_splats(outcome.splats, writer)
 
 
 def _make_manifest(

@@ -22,6 +22,7 @@ class BuildOptions:
         make_cameras: make camera objects.
         make_points: make the cloud.
         make_mesh: make a mesh of each depth map, with its photo on it.
+        make_splats: make the splats of a result that has some.
         mesh_step: every n-th pixel of the depth maps becomes a vertex.
         mesh_drop_percent: share of the least confident depth that makes no surface.
         mesh_cut: surfaces are cut where depth jumps by more than this share.
@@ -42,6 +43,7 @@ class BuildOptions:
     make_cameras: bool = True
     make_points: bool = True
     make_mesh: bool = False
+    make_splats: bool = True
     mesh_step: int = 2
     mesh_drop_percent: float = 20.0
     mesh_cut: float = 0.05
@@ -70,6 +72,7 @@ class BuildReport:
         points: number of points.
         photos: number of poses that have a photo behind them.
         meshes: number of surfaces.
+        splats: number of Gaussians.
         is_update: objects of an earlier build were changed.
         centre: of cameras and points without outliers, Blender's world.
         size: diagonal of the box around them, scene units.
@@ -84,6 +87,7 @@ class BuildReport:
     points: int
     photos: int
     meshes: int
+    splats: int
     is_update: bool
     centre: tuple[float, float, float]
     size: float

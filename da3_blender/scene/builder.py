@@ -21,6 +21,7 @@ from .camera_objects import make_animated_camera, make_cameras, order_frames
 from .depth_meshes import make_meshes
 from .extent import measure_extent
 from .lookup import find_root_of_input
+from .network_splats import make_network_splats
 from .points import make_points
 from .reconstruction import read_reconstruction
 from .render_setup import match_render_to_camera, set_timeline, use_standard_view
@@ -87,6 +88,9 @@ def build_scene(
                 site.notes.append("The result has no points.")
             elif options.make_points:
                 make_points(context, reconstruction, site)
+            splats = None
+            if options.make_splats:
+                splats = make_network_splats(reconstruction, site, context.view_layer)
             _set_up_scene(context, reconstruction, site, cameras)
             if known is None:
                 _select_only(context, root)
@@ -101,6 +105,8 @@ def build_scene(
         change()
     update_root(root, reconstruction)
     context.view_layer.update()
+    for change in site.last:
+        change()
     x, y, z = to_blender_points(np.array(extent.centre)).tolist()
     report = BuildReport(
         collection=root.users_collection[0].name,
@@ -110,6 +116,7 @@ def build_scene(
         points=len(reconstruction.points) if options.make_points else 0,
         photos=photos,
         meshes=meshes,
+        splats=0 if splats is None else reconstruction.splats.count,
         is_update=known is not None,
         centre=(x, y, z),
         size=extent.size,

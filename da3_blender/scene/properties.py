@@ -241,6 +241,18 @@ class SceneSettings(PropertyGroup):
         ),
         default=False,
     )
+    make_splats: BoolProperty(
+        name="Splats",
+        description="Make Gaussian splats; the models Giant and Nested can, and need more time",
+        default=False,
+    )
+    max_splats: IntProperty(
+        name="Max Splats",
+        description="Upper bound for the Gaussians; photos are left out where all give more",
+        default=2_500_000,
+        min=1,
+        max=200_000_000,
+    )
     mesh_step: IntProperty(
         name="Mesh Step",
         description="Every n-th pixel of the depth maps becomes a vertex; 1 is the finest",

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import SourceKind
+from ..splats.result_arrays import load_splats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..contract.result_folder import Result
+    from ..splats.cloud import GaussianCloud
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Reconstruction:
         point_view: (M,) int32, index of a view or -1.
         notes: sentences about what had to be left out.
         maps: depth maps, or None where nobody made any.
+        splats: Gaussians, OpenCV world, scene units, or None.
         facts: plain values for the panel: solver, model, is_metric, lost.
         input_key: tells what was reconstructed; "" if the result does not know.
     """
@@ -94,6 +97,7 @@ class Reconstruction:
     point_view: NDArray[np.int32]
     notes: tuple[str, ...]
     maps: DepthMaps | None = None
+    splats: GaussianCloud | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     input_key: str = ""
 
@@ -133,6 +137,7 @@ def read_reconstruction(result: Result) -> Reconstruction:
         point_view=point_view,
         notes=notes,
         maps=_read_maps(result, len(views)),
+        splats=load_splats(result),
         facts=_read_facts(result),
         input_key=_read_input_key(result),
     )

@@ -15,7 +15,7 @@ import bpy
 
 from ..contract import names
 from ..contract.errors import EngineError, ErrorCode
-from ..contract.models import check_licence, get_model
+from ..contract.models import Capability, check_licence, get_model
 from ..contract.result_folder import find_free_folder
 from ..contract.settings import RunSettings
 from .build_options import BuildOptions
@@ -97,6 +97,8 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         precision=preferences.precision,
         compile_network=preferences.compile_network,
         check_photos=not chosen.is_checked,  # else the panel has shown what was found
+        make_splats=chosen.make_splats and get_model(chosen.model).can(Capability.GAUSSIANS),
+        max_splats=chosen.max_splats,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:
@@ -172,7 +174,9 @@ def _read_old(result: Result) -> dict[str, Any]:
 def make_build_options(scene: Scene) -> BuildOptions:
     """Gather the choices of the scene builder."""
     chosen = getattr(scene, names.SCENE_SETTINGS)
-    values = {field.name: getattr(chosen, field.name) for field in fields(BuildOptions)}
+    # Splats are made wherever a result has some: its run was asked for them.
+    asked = [field.name for field in fields(BuildOptions) if field.name != "make_splats"]
+    values = {name: getattr(chosen, name) for name in asked}
     # Blender keeps single precision: 0.05 comes back with noise behind it.
     return BuildOptions(
         **{k: round(v, _DECIMALS) if isinstance(v, float) else v for k, v in values.items()}

@@ -33,6 +33,7 @@ class Site:
         only: names of the views to update; empty means all.
         notes: sentences that the user should read.
         later: changes of existing objects.
+        last: what needs a view layer that knows the new objects.
     """
 
     root: Object
@@ -41,6 +42,7 @@ class Site:
     only: frozenset[str] = frozenset()
     notes: list[str] = field(default_factory=list)
     later: list[Callable[[], object]] = field(default_factory=list)
+    last: list[Callable[[], object]] = field(default_factory=list)
 
     def do(self, action: Callable[[], object], *, is_new: bool) -> None:
         """Do something to a new object now, to an existing one at the end."""

@@ -25,6 +25,8 @@ def show_objects(objects: Sequence[Object], layer: ViewLayer, *, is_shown: bool)
     for ob in objects:
         if ob.name in layer.objects:
             ob.hide_set(not is_shown, view_layer=layer)
+            if is_shown:  # the builder hides points behind splats in renders, too
+                ob.hide_render = False
 
 
 def are_photos_shown(cameras: Sequence[Object]) -> bool:
