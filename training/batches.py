@@ -44,6 +44,7 @@ class Batch(NamedTuple):
         w2c: (B, N, 4, 4) float32, OpenCV world-to-camera.
         K: (B, N, 3, 3) float32, pixels.
         has_known_cameras: the network is given the cameras.
+        teaches_attention: nothing else is taught.
     """
 
     images: Tensor
@@ -51,6 +52,7 @@ class Batch(NamedTuple):
     w2c: Tensor
     K: Tensor
     has_known_cameras: bool
+    teaches_attention: bool = False
 
 
 class _Rendered(NamedTuple):
@@ -85,7 +87,7 @@ class Batches(Dataset):
                 random = np.random.default_rng((self.seed, step, repeat, number))
                 parts.append(_pick_views(rendered, plan.views, random))
         columns = [torch.stack(column) for column in zip(*parts, strict=True)]
-        return Batch(*columns, plan.has_known_cameras)
+        return Batch(*columns, plan.has_known_cameras, plan.teaches_attention)
 
     def _render(self, born: int, number: int, plan: Plan) -> _Rendered:
         key = (born, number, plan.size, plan.views)

@@ -22,6 +22,8 @@ class Stage:
         views: numbers of views, taken in turns.
         views_per_step: pictures of all scenes of a step, about.
         repeats: how often a world is used, each time with other views, colours and faults.
+        teaches_attention: nothing but `matching`, which needs no head: cameras and depth teach
+            little before views can be compared.
     """
 
     first_step: int
@@ -29,6 +31,7 @@ class Stage:
     views: tuple[int, ...]
     views_per_step: int
     repeats: int
+    teaches_attention: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Plan:
         scenes: number of scenes; a multiple of `repeats`.
         repeats: scenes that were seen before are `(repeats - 1) / repeats` of all.
         has_known_cameras: the network is given the cameras.
+        teaches_attention: nothing else is taught.
     """
 
     size: Size
@@ -48,6 +52,7 @@ class Plan:
     scenes: int
     repeats: int
     has_known_cameras: bool
+    teaches_attention: bool
 
 
 PERIOD = 28
@@ -62,13 +67,15 @@ _FULL = ((280, 392), (336, 336), (252, 448), (392, 280), (336, 504), (378, 504),
 
 CURRICULA: dict[str, tuple[Stage, ...]] = {
     "processor": (
-        Stage(0, _TINY, (2, 3, 4, 2), views_per_step=16, repeats=6),
-        Stage(3000, _SMALL, (2, 3, 4, 2), views_per_step=16, repeats=6),
-        Stage(6000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=16, repeats=6),
-        Stage(40000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=16, repeats=6),
+        Stage(0, _TINY, (2, 3), views_per_step=32, repeats=6, teaches_attention=True),
+        Stage(700, _TINY, (2, 3, 4, 2), views_per_step=32, repeats=6),
+        Stage(1800, _SMALL, (2, 3, 4, 2), views_per_step=32, repeats=6),
+        Stage(3000, _MEDIUM, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
+        Stage(20000, _MEDIUM + _LARGE, (4, 2, 3, 4, 1, 4, 2), views_per_step=32, repeats=6),
     ),
     "graphics": (
-        Stage(0, _SMALL, (2, 3, 4, 2), views_per_step=256, repeats=4),
+        Stage(0, _SMALL, (2, 3), views_per_step=256, repeats=4, teaches_attention=True),
+        Stage(700, _SMALL, (2, 3, 4, 2), views_per_step=256, repeats=4),
         Stage(8000, _MEDIUM, (2, 4, 3, 1), views_per_step=256, repeats=4),
         Stage(25000, _MEDIUM + _LARGE, (2, 4, 6, 1), views_per_step=192, repeats=4),
         Stage(45000, _LARGE + _FULL, (2, 4, 8, 1), views_per_step=96, repeats=4),
@@ -95,4 +102,5 @@ def plan_step(curriculum: str, step: int) -> Plan:
     views = stage.views[(place + place // len(stage.sizes)) % len(stage.views)]
     scenes = max(1, round(stage.views_per_step / (views * stage.repeats))) * stage.repeats
     is_known = views > 1 and (step // PERIOD + place) % _KNOWN_CAMERAS_EVERY == 0
-    return Plan(size, views, scenes, stage.repeats, is_known)
+    is_known = is_known and not stage.teaches_attention
+    return Plan(size, views, scenes, stage.repeats, is_known, stage.teaches_attention)

@@ -22,9 +22,10 @@ from da3_blender.network.presets import PATCH_SIZE, PRESETS
 from .batches import Batch, Batches, load_batches
 from .checkpoint import load_checkpoint, save_checkpoint, start_progress
 from .initial_weights import make_network, whiten_patches
-from .losses import Losses, compute_losses
+from .losses import Losses, compute_attention_losses, compute_losses
+from .matching import AttentionTeacher
 from .network_input import normalise_images
-from .optimization import Rates, follow_average, make_optimizers, set_rates
+from .optimization import Rates, choose_dtype, follow_average, make_optimizers, set_rates
 from .targets import make_known_cameras, make_targets
 from .validation import HeldOut
 
@@ -84,6 +85,7 @@ class Trainer:
     def __init__(self, settings: TrainingSettings) -> None:
         self.settings = settings
         self.device = torch.device(settings.device)
+        self.dtype = choose_dtype(self.device)
         settings.out.mkdir(parents=True, exist_ok=True)
         place = settings.out / CHECKPOINT
         network = make_network(PRESETS[settings.preset], settings.seed)
@@ -91,7 +93,8 @@ class Trainer:
             whiten_patches(network, _collect_patches(settings))
         self.network = network.to(self.device)
         self.network.head.to(memory_format=torch.channels_last)
-        self.optimizers = make_optimizers(self.network, settings.rates)
+        self.teacher = AttentionTeacher(self.network.backbone["pretrained"])
+        self.optimizers = make_optimizers(self.network, settings.rates, self.dtype)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.progress = start_progress()
         self.is_told_to_stop = False
@@ -166,9 +169,15 @@ class Trainer:
         options = ForwardOptions(
             reference_view="first", wants_rays=True, views_per_chunk=_ALL_VIEWS
         )
-        with torch.autocast(self.device.type, torch.bfloat16):
+        is_mixed = self.dtype != torch.float32
+        with self.teacher, torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
+            if batch.teaches_attention:
+                backbone = self.network.backbone["pretrained"]
+                backbone(normalise_images(images), _ignore_level, reference_view="first")
+                return compute_attention_losses(self.teacher.judge(targets, K))
             output = self.network(normalise_images(images), *known, options)
-        return compute_losses(output, targets)
+            matches = self.teacher.judge(targets, K)
+        return compute_losses(output, targets, matches)
 
     def measure(self, held_out: HeldOut) -> dict[str, float]:
         """Measure the average of the weights on held-out worlds."""
@@ -204,6 +213,10 @@ class Trainer:
         line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **facts}
         with (self.settings.out / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+
+def _ignore_level(_level: object) -> None:
+    """Take what the heads would read, which is nothing here."""
 
 
 def _collect_patches(settings: TrainingSettings) -> Tensor:

@@ -5,8 +5,10 @@
 Runs in the environment `training`. The terms are those of arXiv 2511.10647, section 3: L1 on
 depth weighted by learned confidence, on the ray map, on points (ray origin + depth * direction),
 on the camera, and on the gradients of depth; the last two with weights beta = alpha = 1. Each is
-an L1 norm: the sum over the numbers of a ray, point or camera, then a mean over all of them. The
-confidence of sky, which has no depth, is pushed to its floor: ours.
+an L1 norm: the sum over the numbers of a ray, point or camera, then a mean over all of them.
+Ours: the confidence of sky, which has no depth, is pushed to its floor; the angles by which the
+rotation and the direction from view to view are wrong, which the benchmark judges, count too; and
+attention is taught what shows the same place (`matching`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
+
+from da3_blender.network.pose_encoding import quaternion_to_matrix
 
 if TYPE_CHECKING:
     from da3_blender.network.any_view import NetworkOutput
@@ -27,6 +31,11 @@ DUSt3R (arXiv 2312.14132) errors as large as ours leave all confidence at its fl
 _CAMERA_WEIGHT = 1.0
 _GRADIENT_WEIGHT = 1.0
 _SKY_WEIGHT = 0.05
+_PAIR_WEIGHT = 0.3
+_MATCH_WEIGHT = 2.0
+_EPS = 1e-6
+_STANDING = 0.05
+"""Views nearer to each other than this, in units of the scene's scale, have little direction."""
 
 
 class Losses(NamedTuple):
@@ -39,14 +48,19 @@ class Losses(NamedTuple):
     camera: Tensor
     gradient: Tensor
     sky: Tensor
+    pairs: Tensor
+    matches: Tensor
 
 
-def compute_losses(output: NetworkOutput, targets: Targets) -> Losses:
+def compute_losses(
+    output: NetworkOutput, targets: Targets, matches: Tensor | None = None
+) -> Losses:
     """Compare what the network said with the truth.
 
     Args:
         output: of a call with rays.
         targets: truth in the network's frame and scale.
+        matches: what `matching.AttentionTeacher` says about attention; None counts as 0.
 
     Returns:
         All terms.
@@ -62,7 +76,44 @@ def compute_losses(output: NetworkOutput, targets: Targets) -> Losses:
     sky = _mean(output.confidence.log(), targets.is_sky)
     total = depth + rays + points + _CAMERA_WEIGHT * camera
     total = total + _GRADIENT_WEIGHT * gradient + _SKY_WEIGHT * sky
-    return Losses(total, depth, rays, points, camera, gradient, sky)
+    pairs = _compare_pairs(output.pose_encoding, targets.encoding)
+    matches = torch.zeros_like(pairs) if matches is None else matches
+    total = total + _PAIR_WEIGHT * pairs + _MATCH_WEIGHT * matches
+    return Losses(total, depth, rays, points, camera, gradient, sky, pairs, matches)
+
+
+def compute_attention_losses(matches: Tensor) -> Losses:
+    """Return the losses of a step that teaches attention only."""
+    zero = torch.zeros_like(matches)
+    return Losses(matches, zero, zero, zero, zero, zero, zero, zero, matches)
+
+
+def _compare_pairs(said: Tensor, true: Tensor) -> Tensor:
+    """Return the mean error of rotation plus direction from view to view, about radians."""
+    views = said.shape[1]
+    if views == 1:
+        return said.new_zeros(())
+    (said_turn, said_way), (true_turn, true_way) = (_relate(x) for x in (said, true))
+    turn = _root((said_turn - true_turn).square().sum((-1, -2)) / 2)  # (B, N, N)
+    length = true_way.norm(dim=-1)
+    ways = [x / (x.square().sum(-1, keepdim=True) + _EPS).sqrt() for x in (said_way, true_way)]
+    way = _root((ways[0] - ways[1]).square().sum(-1)) * (length / _STANDING).clamp_max(1)
+    others = ~torch.eye(views, dtype=torch.bool, device=said.device)
+    return (turn + way)[:, others].mean()
+
+
+def _root(square: Tensor) -> Tensor:
+    """Return the square root, 0 for 0, with a bounded gradient there."""
+    return (square + _EPS).sqrt() - _EPS**0.5
+
+
+def _relate(encoding: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rotations (B, N, N, 3, 3) and vectors (B, N, N, 3) to each view in each frame."""
+    turn = quaternion_to_matrix(encoding[..., 3:7])  # (B, N, 3, 3) camera to world
+    place = encoding[..., :3]
+    to_local = turn.transpose(-1, -2)[:, :, None]  # (B, N, 1, 3, 3)
+    way = (to_local @ (place[:, None] - place[:, :, None])[..., None])[..., 0]
+    return to_local @ turn[:, None], way
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

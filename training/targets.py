@@ -61,7 +61,7 @@ def make_targets(depth: Tensor, w2c: Tensor, K: Tensor) -> Targets:
     size = (depth.shape[-2], depth.shape[-1])
     relative = (w2c.double() @ invert_rigid(w2c[:, :1].double())).float()
     is_valid = depth > 0
-    distance = _lift(depth, relative, K).norm(dim=-1) * is_valid  # (B, N, H, W)
+    distance = lift(depth, relative, K).norm(dim=-1) * is_valid  # (B, N, H, W)
     count = is_valid.flatten(1).sum(1).clamp_min(1)
     scale = (distance.flatten(1).sum(1) / count).clamp_min(_LEAST_SCALE)  # (B,)
     relative[..., :3, 3] /= scale[:, None, None]
@@ -83,7 +83,7 @@ def make_known_cameras(w2c: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(scenes)).to(w2c)
 
 
-def _lift(depth: Tensor, w2c: Tensor, K: Tensor) -> Tensor:
+def lift(depth: Tensor, w2c: Tensor, K: Tensor) -> Tensor:
     """Return (B, N, H, W, 3), the points of the pixel centres in the frame of `w2c`."""
     height, width = depth.shape[-2:]
     y, x = torch.meshgrid(
