@@ -10,18 +10,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+pytest.importorskip("torch", reason="torch is not installed")
+
+import torch
+from safetensors.torch import save_file
 
 from da3_blender.contract.cameras import invert_rigid
+from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import ResultWriter, load_result
 from da3_blender.contract.settings import RunSettings
 from da3_blender.contract.similarity import Sim3
 from da3_blender.inference.gaussians import Gaussians
 from da3_blender.inference.prediction import Prediction
+from da3_blender.inference.weights import build_empty_network, official_key
+from da3_blender.network.presets import PRESETS, AnyViewPreset, BackbonePreset, HeadPreset
+from da3_blender.pipeline import create_pipeline
 from da3_blender.pipeline.splats import gather_splats, measure_border, rank_shares
 from da3_blender.splats.cloud import build_covariances
 from da3_blender.splats.result_arrays import load_splats, save_splats
 
+SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "courtyard"
 VIEWS, HEIGHT, WIDTH = 3, 8, 12
 K = np.array([[10.0, 0, WIDTH / 2], [0, 10, HEIGHT / 2], [0, 0, 1]])
 
@@ -167,3 +175,92 @@ def test_a_model_without_a_gaussian_head_is_refused():
     settings = RunSettings(("/in",), "/out", model="da3-base", make_splats=True)
     assert any("no Gaussian splats" in text for text in settings.problems())
     assert not RunSettings(("/in",), "/out", model="da3-giant", make_splats=True).problems()
+
+
+@pytest.fixture(scope="module")
+def giant(tmp_path_factory):
+    """A checkpoint with a Gaussian head of a small network: random, no offsets from the pixels."""
+    preset = AnyViewPreset(
+        "da3-giant",
+        BackbonePreset(
+            width=64,
+            depth=10,
+            ffn_hidden=96,
+            has_gated_ffn=False,
+            out_layers=(3, 5, 7, 9),
+            multi_view_start=2,
+            position_grid=4,
+        ),
+        HeadPreset(out_channels=(8, 8, 8, 8), features=8),
+        has_gaussian_head=True,
+    )
+    state, generator = {}, torch.Generator().manual_seed(5)
+    for name, parameter in build_empty_network(preset).state_dict().items():
+        value = 0.15 * torch.randn(parameter.shape, generator=generator)
+        if name.endswith(("norm.weight", "norm1.weight", "norm2.weight", "gamma")):
+            value += 1
+        if "fc_fov.0" in name:  # a lens of 57 degrees for all
+            value = torch.full_like(value, float(name.endswith("bias")))
+        if name.startswith("gs_head.scratch.output_conv2.2"):
+            value[[0, 1, 36]] = 0
+        state[official_key(name)] = value
+    folder = tmp_path_factory.mktemp("giant")
+    save_file(state, folder / "model.safetensors")
+    (folder / "config.json").write_text('{"model_name": "da3-giant"}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "da3-giant", preset)
+        yield folder
+
+
+def run(tmp_path, giant, **changes):
+    notes = []
+    progress = Progress(lambda *_report: None, lambda: False, notes.append)
+    inputs = tuple(str(path) for path in sorted(SAMPLES.glob("*.jpg"))[:4])
+    settings = RunSettings(
+        **{
+            "inputs": inputs,
+            "output": str(tmp_path / "out"),
+            "model": "da3-giant",
+            "checkpoint": str(giant),
+            "cameras": "DA3",
+            "process_resolution": 56,
+            "make_splats": True,
+            "check_photos": False,
+            "square_pixels": False,
+            **changes,
+        }
+    )
+    return create_pipeline().run(settings, progress), load_result(tmp_path / "out"), notes
+
+
+def test_a_whole_run_gives_splats_that_lie_on_their_pixels(tmp_path, giant):
+    summary, result, _ = run(tmp_path, giant)
+    cloud = load_splats(result)
+    assert summary["splats"] == cloud.count > 1000
+    w2c, K = np.array(result.load("w2c")), np.array(result.load("K"))
+    grid, depth = np.array(result.load("grid_from_photo")), np.array(result.load("depth"))
+    for view in range(4):
+        mine = cloud.take(cloud.views == view)
+        local = mine.positions @ w2c[view, :3, :3].T + w2c[view, :3, 3]
+        pixels = (local / local[:, 2:]) @ (grid[view] @ K[view]).T
+        row, column = np.floor(pixels[:, 1]).astype(int), np.floor(pixels[:, 0]).astype(int)
+        assert np.abs(pixels[:, :2] % 1 - 0.5).max() < 0.01
+        # the network's depth is a distance along the ray for its Gaussians
+        distance = np.linalg.norm(local, axis=1)
+        assert np.median(np.abs(distance / depth[view][row, column] - 1)) < 0.01
+
+
+def test_splats_stay_when_only_the_points_are_made_again(tmp_path, giant):
+    _, result, _ = run(tmp_path, giant)
+    before = load_splats(result)
+    again, result, _ = run(tmp_path, giant, reuse=str(tmp_path / "out"), drop_percent=10.0)
+    assert again["splats"] == before.count
+    assert np.array_equal(load_splats(result).positions, before.positions)
+
+
+def test_splats_of_views_that_run_again_go(tmp_path, giant):
+    _, result, _ = run(tmp_path, giant)
+    name = result.views[1]["name"]
+    _, result, notes = run(tmp_path, giant, reuse=str(tmp_path / "out"), only_views=(name,))
+    assert np.unique(load_splats(result).views).tolist() == [0, 2, 3]
+    assert any("run again are gone" in note for note in notes)
