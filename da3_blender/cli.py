@@ -144,7 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     test.add_argument("--json", action="store_true", help="answer with one JSON object")
     export = commands.add_parser("export", help="a results folder for other programs")
     export.add_argument("result", help="results folder")
-    export.add_argument("--format", choices=("npz", "colmap"), required=True, help="file format")
+    export.add_argument(
+        "--format",
+        choices=("npz", "colmap", "ply", "spz"),
+        required=True,
+        help="npz: all arrays; colmap: a project; ply, spz: splats",
+    )
     export.add_argument("--out", required=True, help="folder for the files")
     evaluate = commands.add_parser("evaluate", help="compare with the truth of scenes")
     evaluation.add_arguments(evaluate)

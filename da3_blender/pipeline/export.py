@@ -8,6 +8,7 @@ Runs in the engine.
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +17,8 @@ from ..contract.errors import EngineError, ErrorCode
 from ..contract.result_folder import ARRAYS, Result, translate_disk_errors
 from ..exports.arrays_npz import write_npz
 from ..exports.colmap_model import ColmapView, write_colmap_model
+from ..splats.files import SplatFormat, write_splats
+from ..splats.result_arrays import NETWORK_BORDER, load_splats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +72,31 @@ def export_colmap(result: Result, out: Path) -> Path:
     return out
 
 
+def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
+    """Write the Gaussians of a result, but for the poor ones at the edges of photos; return the path.
+
+    Raises:
+        EngineError: SETTINGS_INVALID, there are none; RESULT_BROKEN, DISK_FULL, OUTPUT_UNWRITABLE.
+    """
+    cloud = load_splats(result)
+    if cloud is None:
+        raise EngineError(
+            ErrorCode.SETTINGS_INVALID,
+            f"The result in {result.folder} has no splats.",
+            "Run again with --make-splats and the model Giant or Nested.",
+        )
+    if cloud.border is not None:
+        cloud = cloud.take(cloud.border >= NETWORK_BORDER)
+    with translate_disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    path = out / f"splats{kind.value}"
+    write_splats(path, cloud, kind)
+    return path
+
+
 EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
     "npz": export_npz,
     "colmap": export_colmap,
+    "ply": partial(export_splats, kind=SplatFormat.PLY),
+    "spz": partial(export_splats, kind=SplatFormat.SPZ),
 }

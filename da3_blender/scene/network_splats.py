@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..contract import names
+from ..splats.result_arrays import NETWORK_BORDER
 from .fingerprint import is_edited, replace_data, stamp_geometry
 from .lookup import list_parts
-from .splat_inputs import NETWORK_BORDER
 from .splat_object import make_splat_object
 from .visibility import show_objects
 

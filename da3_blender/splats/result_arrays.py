@@ -17,6 +17,8 @@ from .cloud import GaussianCloud
 if TYPE_CHECKING:
     from ..contract.result_folder import Result, ResultWriter
 
+NETWORK_BORDER: Final = 8 / 256
+"""Gaussians of pixels nearer to an edge of their photo, as a share of that side, are poor."""
 # field of a cloud -> array of a result
 _ARRAYS: Final = {
     "positions": "splat_positions",

@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from da3_blender.contract.cameras import invert_rigid
+from da3_blender.contract.errors import EngineError
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import ResultWriter, load_result
 from da3_blender.contract.settings import RunSettings
@@ -25,8 +26,10 @@ from da3_blender.inference.prediction import Prediction
 from da3_blender.inference.weights import build_empty_network, official_key
 from da3_blender.network.presets import PRESETS, AnyViewPreset, BackbonePreset, HeadPreset
 from da3_blender.pipeline import create_pipeline
+from da3_blender.pipeline.export import EXPORTS
 from da3_blender.pipeline.splats import gather_splats, measure_border, rank_shares
 from da3_blender.splats.cloud import build_covariances
+from da3_blender.splats.files import read_splats
 from da3_blender.splats.result_arrays import load_splats, save_splats
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples" / "courtyard"
@@ -264,3 +267,18 @@ def test_splats_of_views_that_run_again_go(tmp_path, giant):
     _, result, notes = run(tmp_path, giant, reuse=str(tmp_path / "out"), only_views=(name,))
     assert np.unique(load_splats(result).views).tolist() == [0, 2, 3]
     assert any("run again are gone" in note for note in notes)
+
+
+@pytest.mark.parametrize("kind", ["ply", "spz"])
+def test_splats_go_out_without_the_poor_ones_at_the_edges(tmp_path, giant, kind):
+    _, result, _ = run(tmp_path, giant)
+    path = EXPORTS[kind](result, tmp_path / "exported")
+    cloud, read = load_splats(result), read_splats(path)
+    assert read.cloud.count == int((cloud.border >= 8 / 256).sum()) < cloud.count
+
+
+def test_a_result_without_splats_says_how_to_get_some(tmp_path, giant):
+    _, result, _ = run(tmp_path, giant, make_splats=False)
+    with pytest.raises(EngineError, match="no splats") as caught:
+        EXPORTS["ply"](result, tmp_path / "exported")
+    assert "--make-splats" in caught.value.hint
