@@ -167,17 +167,7 @@ class RunSettings:
                 found.append(
                     f"The setting {name} is {value!r}; choose one of {', '.join(allowed)}."
                 )
-        model = CATALOGUE.get(self.model)
-        if self.cameras == "DA3" and model is not None and not model.can(Capability.CAMERAS):
-            found.append(
-                f"The model {model.title} finds no cameras; take another model, or COLMAP for "
-                "the cameras."
-            )
-        if self.make_splats and model is not None and not model.can(Capability.GAUSSIANS):
-            found.append(
-                f"The model {model.title} makes no Gaussian splats; take Giant or Nested, or turn "
-                "splats off."
-            )
+        found += self._find_model_problems()
         for name, (smallest, largest) in _LIMITS.items():
             value = getattr(self, name)
             if not smallest <= value <= largest:
@@ -189,6 +179,22 @@ class RunSettings:
         ):
             found.append(
                 f"The last frame ({self.frame_end}) comes before the first ({self.frame_start})."
+            )
+        return found
+
+    def _find_model_problems(self) -> list[str]:
+        model, found = CATALOGUE.get(self.model), []
+        if model is None:
+            return found
+        if self.cameras == "DA3" and not model.can(Capability.CAMERAS):
+            found.append(
+                f"The model {model.title} finds no cameras; take another model, or COLMAP for "
+                "the cameras."
+            )
+        if self.make_splats and not model.can(Capability.GAUSSIANS):
+            found.append(
+                f"The model {model.title} makes no Gaussian splats; take Giant or Nested, or turn "
+                "splats off."
             )
         return found
 

@@ -73,7 +73,7 @@ def export_colmap(result: Result, out: Path) -> Path:
 
 
 def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
-    """Write the Gaussians of a result, but for the poor ones at the edges of photos; return the path.
+    """Write the Gaussians of a result, without those at the edges of photos; return the path.
 
     Raises:
         EngineError: SETTINGS_INVALID, there are none; RESULT_BROKEN, DISK_FULL, OUTPUT_UNWRITABLE.
