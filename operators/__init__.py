@@ -14,6 +14,7 @@ from ..da3_blender.client.measured_speeds import load_speeds
 from ..da3_blender.client.model_shelf import forget as forget_models
 from ..da3_blender.client.session import shut_down
 from . import command_line, export_splats, import_splats
+from .add_flight import DA3_OT_add_flight
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
 from .cancel_setup import DA3_OT_cancel_setup
@@ -42,6 +43,7 @@ from .reconstruct import DA3_OT_reconstruct
 from .refresh_models import DA3_OT_refresh_models
 from .remove_engine import DA3_OT_remove_engine
 from .remove_model import DA3_OT_remove_model
+from .render_flight import DA3_OT_render_flight
 from .repair_engine import DA3_OT_repair_engine
 from .rerun_views import DA3_OT_rerun_views
 from .select_doubtful import DA3_OT_select_doubtful
@@ -87,6 +89,8 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_export_splats,
         DA3_OT_crop_splats,
         DA3_FH_splats,
+        DA3_OT_add_flight,
+        DA3_OT_render_flight,
     )
 )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bpy
 
 from .cameras_model import DA3_PT_cameras_model
+from .flight import DA3_PT_flight
 from .main import DA3_PT_main
 from .models import DA3_PT_models
 from .points import DA3_PT_points
@@ -24,6 +25,7 @@ _register_classes, unregister = bpy.utils.register_classes_factory(
         DA3_AddonPreferences,
         DA3_PT_main,
         DA3_PT_result,
+        DA3_PT_flight,
         DA3_PT_models,
         DA3_PT_cameras_model,
         DA3_PT_sequence,

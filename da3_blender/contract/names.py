@@ -43,6 +43,8 @@ OP_USE_CLIP: Final = "da3.use_clip"
 OP_IMPORT_SPLATS: Final = "da3.import_splats"
 OP_EXPORT_SPLATS: Final = "da3.export_splats"
 OP_CROP_SPLATS: Final = "da3.crop_splats"
+OP_ADD_FLIGHT: Final = "da3.add_flight"
+OP_RENDER_FLIGHT: Final = "da3.render_flight"
 
 # Property groups.
 SCENE_SETTINGS: Final = "da3"
@@ -62,12 +64,14 @@ PROP_FACTS: Final = "da3_facts"  # on the root empty: numbers and names for the 
 PROP_DOUBT: Final = "da3_doubt"  # on a camera object: why its view is doubtful, "" if it is not
 PROP_WRITTEN: Final = "da3_written"  # on every object of ours: what the builder set last
 PROP_PRINT: Final = "da3_print"  # on geometry of ours: fingerprint of what the builder made
+PROP_RENDER_BEFORE: Final = "da3_render_before"  # on a scene while a flight is rendered: JSON
 
 ROLE_ROOT: Final = "root"
 ROLE_CAMERA: Final = "camera"
 ROLE_POINTS: Final = "points"
 ROLE_MESH: Final = "mesh"
 ROLE_SPLATS: Final = "splats"
+ROLE_FLIGHT: Final = "flight"  # an animated camera, made by the user's wish, not by a result
 
 # Attributes of point clouds.
 ATTR_COLOUR: Final = "Col"
@@ -89,6 +93,7 @@ MATERIAL_POINTS: Final = "DA3 Points"
 NODES_POINTS: Final = "DA3 Points"
 MATERIAL_PHOTO: Final = "DA3 Photo"
 MATERIAL_SPLATS: Final = "DA3 Splats"
+MATERIAL_DEPTH: Final = "DA3 Depth"
 NODES_SPLATS: Final = "DA3 Splats"
 
 # Files of a results folder.

@@ -7,7 +7,7 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from . import point_drawing, preview_drawing, properties, splat_drawing, splat_inputs
+from . import flight_render, point_drawing, preview_drawing, properties, splat_drawing, splat_inputs
 
 
 def is_registered() -> bool:
@@ -22,10 +22,12 @@ def register() -> None:
     preview_drawing.register()
     splat_inputs.register()
     splat_drawing.register()
+    flight_render.register()
 
 
 def unregister() -> None:
     """Stop drawing points and remove the scene's settings."""
+    flight_render.unregister()
     splat_drawing.unregister()
     splat_inputs.unregister()
     preview_drawing.unregister()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree, UILayout
+    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree, Scene, UILayout
 
 
 def get_eevee_engine() -> str:
@@ -88,3 +88,17 @@ def draw_modifier_input(layout: UILayout, modifier: NodesModifier, name: str) ->
         layout.prop(getattr(modifier.properties.inputs, identifier), "value", text=name)
     else:
         layout.prop(modifier, f'["{identifier}"]', text=name)
+
+
+def use_video_output(scene: Scene) -> None:
+    """Let renders of a scene be written as a video with 8 bits a channel."""
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):
+        # 5.0 and later: the kind of file is chosen before the format.
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    settings.color_mode = "RGB"
+    settings.color_depth = "8"
+    if hasattr(scene.render, "save_output"):
+        # 5.2: animations can be rendered without a file.
+        scene.render.save_output = True

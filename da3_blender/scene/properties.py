@@ -20,6 +20,7 @@ from bpy.types import Context, PropertyGroup
 from ..contract import names
 from ..contract.errors import EngineError
 from . import choices
+from .flight_settings import FlightSettings
 from .input_summary import summarise_input
 from .lookup import find_root, list_cameras, list_parts
 from .photo_findings import InputFile, PhotoFinding, forget_check, store_check
@@ -27,6 +28,7 @@ from .visibility import are_photos_shown, are_shown
 
 # Panels may read objects through this module.
 __all__ = [
+    "FlightSettings",
     "SceneSettings",
     "SessionNotice",
     "are_photos_shown",
@@ -362,6 +364,9 @@ class SceneSettings(PropertyGroup):
         description="Turn the 3D view to the new cloud",
         default=True,
     )
+    flight: PointerProperty(
+        type=FlightSettings, name="Flight", description="Camera flight and its video"
+    )
 
 
 class SessionNotice(PropertyGroup):
@@ -378,7 +383,7 @@ class SessionNotice(PropertyGroup):
     )
 
 
-_CLASSES = (InputFile, PhotoFinding, SceneSettings, SessionNotice)
+_CLASSES = (InputFile, PhotoFinding, FlightSettings, SceneSettings, SessionNotice)
 
 
 @bpy.app.handlers.persistent
