@@ -3,7 +3,7 @@
 """Compare the engine with recorded reference numbers: `python tests/check_golden.py DIR`.
 
 Runs in the engine's environment. Every .npz file under DIR is one fixture and gives one line:
-name, worst difference, pass, fail or not built. Exits with 1 if a fixture fails, with 2 if there
+name, worst difference, pass or fail. Exits with 1 if a fixture fails, with 2 if there
 is none.
 """
 
@@ -27,6 +27,7 @@ from golden_checks import (  # noqa: E402
     function_checks,
     gaussian_checks,
     network_checks,
+    streaming_checks,
 )
 from golden_checks.fixture import (  # noqa: E402
     Comparison,
@@ -39,7 +40,7 @@ from golden_checks.fixture import (  # noqa: E402
 from da3_blender.contract.errors import EngineError  # noqa: E402
 from da3_blender.network.presets import PRESETS  # noqa: E402
 
-PASS, FAIL, NOT_BUILT = "pass", "FAIL", "not built"
+PASS, FAIL = "pass", "FAIL"
 
 Check = Callable[[Fixture, NetworkCache], Comparison]
 
@@ -60,9 +61,9 @@ CHECKS: dict[str, Check] = {
     "paths": gaussian_checks.check_paths,
     "scale_sky": gaussian_checks.check_scale_and_sky,
     "benchmark": benchmark_checks.check_benchmark,
+    "streaming": streaming_checks.check_streaming,
 }
-KIND_OF_FOLDER = {"benchmark": "benchmark"}
-NOT_BUILT_FOLDERS = ("streaming",)
+KIND_OF_FOLDER = {"benchmark": "benchmark", "streaming": "streaming"}
 """The files of both carry no description; the folder tells what they are."""
 
 
@@ -87,9 +88,6 @@ def check_fixture(path: Path, name: str, cache: NetworkCache) -> Outcome:
     start = time.perf_counter()
     try:
         fixture = open_fixture(path)
-        reason = find_missing_part(fixture)
-        if reason:
-            return Outcome(name, NOT_BUILT, None, reason, time.perf_counter() - start)
         result = find_check(fixture)(fixture, cache)
     except (FixtureError, EngineError) as error:
         return Outcome(name, FAIL, None, str(error), time.perf_counter() - start)
@@ -109,6 +107,9 @@ def find_check(fixture: Fixture) -> Check:
     """Return the comparison for a fixture's kind; raises FixtureError if there is none."""
     variant = fixture.meta.get("variant")
     kind = fixture.kind or KIND_OF_FOLDER.get(_name_folder(fixture), "")
+    if not kind:
+        msg = "the file has no description (meta with kind)"
+        raise FixtureError(msg)
     if kind not in CHECKS:
         msg = f"the kind {kind!r} is unknown"
         raise FixtureError(msg)
@@ -116,17 +117,6 @@ def find_check(fixture: Fixture) -> Check:
         msg = f"the variant {variant!r} is unknown"
         raise FixtureError(msg)
     return CHECKS[kind]
-
-
-def find_missing_part(fixture: Fixture) -> str:
-    """Return why a fixture cannot be checked yet; empty if it can."""
-    folder = _name_folder(fixture)
-    if not fixture.kind and folder in NOT_BUILT_FOLDERS:
-        return folder
-    if not fixture.kind and folder not in KIND_OF_FOLDER:
-        msg = "the file has no description (meta with kind)"
-        raise FixtureError(msg)
-    return ""
 
 
 def _name_folder(fixture: Fixture) -> str:
@@ -174,7 +164,7 @@ def main() -> int:
     for path in paths:
         outcomes.append(check_fixture(path, _name(path, options.folder), cache))
         print(outcomes[-1], flush=True)  # noqa: T201 - the report is the program's output
-    counts = {state: sum(o.state == state for o in outcomes) for state in (PASS, FAIL, NOT_BUILT)}
+    counts = {state: sum(o.state == state for o in outcomes) for state in (PASS, FAIL)}
     print(", ".join(f"{count} {state.lower()}" for state, count in counts.items()))  # noqa: T201
     return 1 if counts[FAIL] else 0
 

@@ -31,7 +31,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"numpy", "PIL", "simplejpeg", "pillow_heif", "av", "OpenEXR"},
     ),
     "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
-    "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy"}),
+    "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy", "scipy"}),
     "splats": ({"splats", "contract"}, {"numpy"}),
     "flights": ({"flights", "contract"}, {"numpy"}),
     "exports": ({"exports", "splats", "flights", "contract"}, {"numpy", "PIL"}),

@@ -183,7 +183,8 @@ class RunSettings:
         return found
 
     def _find_model_problems(self) -> list[str]:
-        model, found = CATALOGUE.get(self.model), []
+        found: list[str] = []
+        model = CATALOGUE.get(self.model)
         if model is None:
             return found
         if self.cameras == "DA3" and not model.can(Capability.CAMERAS):

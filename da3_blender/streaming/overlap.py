@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a chunk lies in its predecessor's world: from the cameras and depth of shared frames.
+
+Runs in the engine. Cameras and the ratio of depths need no clouds and do not mind what moves; the
+points of both depth maps check them, and stand in where the cameras disagree among themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from ..contract.cameras import invert_rigid
+from ..contract.rotations import measure_angle
+from ..contract.similarity import Sim3
+from .point_alignment import Alignment, align_points, combine_confidence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_MOST_PAIRS: Final = 30_000
+_LEAST_CONFIDENCE: Final = 0.1
+"""Share of the median below which a pixel tells nothing."""
+_WORST_ANGLE: Final = 3.0
+"""Degrees by which the cameras of shared frames may differ from their common rotation."""
+_WORST_SHIFT: Final = 0.03
+"""The same for their centres, as a share of the median depth."""
+_FEWEST_PIXELS: Final = 50
+_SCALE_ROUNDS: Final = 3
+_AGREEMENT: Final = 0.1
+"""Points that differ by less than this share of their depth agree."""
+
+
+class SharedFrames(NamedTuple):
+    """What one chunk says about frames that another one has too.
+
+    Attributes:
+        depth: (F, H, W) float32, units of the chunk; 0 where nobody knows: sky, masks, edges.
+        confidence: (F, H, W) float32, larger is better, 0 or more.
+        w2c: (F, 4, 4) float64, OpenCV, world of the chunk.
+        K: (F, 3, 3) float64, pixels of the depth map.
+    """
+
+    depth: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    w2c: NDArray[np.float64]
+    K: NDArray[np.float64]
+
+
+class Seam(NamedTuple):
+    """How two chunks lie to each other.
+
+    Attributes:
+        first_from_second: the similarity.
+        inliers: share 0..1 of the pixels whose depths agree after it.
+        angle_deg: median angle between the cameras of shared frames after it.
+        shift: median distance of their centres, share of the median depth.
+        source: "cameras" or "points".
+    """
+
+    first_from_second: Sim3
+    inliers: float
+    angle_deg: float
+    shift: float
+    source: str
+
+
+def measure_depth_scale(
+    first: NDArray[np.floating],
+    second: NDArray[np.floating],
+    first_confidence: NDArray[np.floating],
+    second_confidence: NDArray[np.floating],
+) -> float | None:
+    """Return s with first ~ s * second: the weighted median of the ratios.
+
+    Args:
+        first: any shape, positive where it is known.
+        second: the same pixels in the other unit.
+        first_confidence: larger is better; the error of a depth goes with depth / confidence.
+        second_confidence: the same.
+
+    Returns:
+        The scale; None if fewer than 50 pixels are known in both.
+    """
+    first, second = np.asarray(first, np.float64).ravel(), np.asarray(second, np.float64).ravel()
+    one, two = np.ravel(first_confidence), np.ravel(second_confidence)
+    good = (first > 0) & (second > 0) & np.isfinite(first) & np.isfinite(second)
+    good &= (one > 0) & (two > 0)
+    if np.count_nonzero(good) < _FEWEST_PIXELS:
+        return None
+    near, far = first[good], second[good]
+    ratio, trust = np.log(near / far), combine_confidence(one[good], two[good])
+    order = np.argsort(ratio)
+    weight, scale = trust**2, 1.0
+    for _ in range(_SCALE_ROUNDS):
+        share = np.cumsum(weight[order])
+        scale = float(np.exp(ratio[order][np.searchsorted(share, share[-1] / 2)]))
+        # the nearer of both: what is far too deep in one of them must not weigh the most
+        weight = (trust * np.minimum(near, scale * far)) ** 2
+    return scale
+
+
+def align_cameras_and_depth(first: SharedFrames, second: SharedFrames) -> Sim3 | None:
+    """Find first_from_second from the poses of shared frames and the ratio of their depths."""
+    scale = measure_depth_scale(first.depth, second.depth, first.confidence, second.confidence)
+    if scale is None:
+        return None
+    total = np.einsum("fji,fjk->ik", first.w2c[:, :3, :3], second.w2c[:, :3, :3])
+    u, _, vt = np.linalg.svd(total)
+    rotation = (u * [1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
+    centres = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
+    one, two = centres
+    translation = np.median(one - scale * two @ rotation.T, axis=0)
+    return Sim3(scale, rotation, translation)
+
+
+def align_frames_by_points(first: SharedFrames, second: SharedFrames) -> Alignment | None:
+    """Find first_from_second from the points of both depth maps; None if too few are known."""
+    floor = _LEAST_CONFIDENCE * min(
+        float(np.median(first.confidence)), float(np.median(second.confidence))
+    )
+    good = (first.depth > 0) & (second.depth > 0)
+    good &= (first.confidence > floor) & (second.confidence > floor)
+    good &= (first.confidence > 0) & (second.confidence > 0)
+    place = np.flatnonzero(good)
+    if len(place) < _FEWEST_PIXELS:
+        return None
+    place = place[:: max(1, -(-len(place) // _MOST_PAIRS))]
+    confidence = combine_confidence(
+        first.confidence.reshape(-1)[place], second.confidence.reshape(-1)[place]
+    )
+    return align_points(lift_pixels(second, place), lift_pixels(first, place), confidence)
+
+
+def align_overlap(first: SharedFrames, second: SharedFrames) -> Seam | None:
+    """Find how the second chunk lies in the first one's world.
+
+    Args:
+        first: what the earlier chunk says about the shared frames.
+        second: what the later one says about the same frames, on the same grid.
+
+    Returns:
+        The better of two ways; None if the frames know too little in common.
+    """
+    by_cameras = align_cameras_and_depth(first, second)
+    if by_cameras is not None:
+        seam = _judge(first, second, by_cameras, "cameras")
+        if seam.angle_deg <= _WORST_ANGLE and seam.shift <= _WORST_SHIFT:
+            return seam
+    by_points = align_frames_by_points(first, second)
+    if by_points is None:
+        return None if by_cameras is None else seam
+    other = _judge(first, second, by_points.target_from_source, "points")
+    if by_cameras is None:
+        return other
+    return max(seam, other, key=lambda each: each.inliers)
+
+
+def _judge(first: SharedFrames, second: SharedFrames, sim: Sim3, source: str) -> Seam:
+    moved = sim.apply_to_w2c(second.w2c)
+    angles = np.degrees(measure_angle(first.w2c[:, :3, :3], moved[:, :3, :3]))
+    known = (first.depth > 0) & (second.depth > 0)
+    typical = float(np.median(first.depth[known])) if known.any() else 1.0
+    centres = invert_rigid(first.w2c)[:, :3, 3] - invert_rigid(moved)[:, :3, 3]
+    shift = float(np.median(np.linalg.norm(centres, axis=1))) / max(typical, 1e-12)
+    return Seam(
+        sim, _count_inliers(first, second, sim, known), float(np.median(angles)), shift, source
+    )
+
+
+def _count_inliers(
+    first: SharedFrames, second: SharedFrames, sim: Sim3, known: NDArray[np.bool_]
+) -> float:
+    """Return the share of the known pixels whose points agree to a tenth of their depth."""
+    place = np.flatnonzero(known)
+    if not len(place):
+        return 0.0
+    place = place[:: max(1, -(-len(place) // _MOST_PAIRS))]
+    moved = lift_pixels(second, place) @ (sim.scale * sim.rotation).T + sim.translation
+    distance = np.linalg.norm(lift_pixels(first, place) - moved, axis=1)
+    return float(np.mean(distance < _AGREEMENT * first.depth.reshape(-1)[place]))
+
+
+def lift_pixels(frames: SharedFrames, place: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return (M, 3), the points of some pixels in the world of the chunk."""
+    _, height, width = frames.depth.shape
+    frame, rest = np.divmod(place, height * width)
+    row, column = np.divmod(rest, width)
+    pixels = np.stack([column + 0.5, row + 0.5, np.ones(len(place))], axis=1)
+    inverse = np.linalg.inv(frames.K)[frame]
+    local = np.einsum("mij,mj->mi", inverse, pixels)
+    local *= frames.depth.reshape(-1)[place, None]
+    c2w = invert_rigid(frames.w2c)[frame]
+    return np.einsum("mij,mj->mi", c2w[:, :3, :3], local) + c2w[:, :3, 3]
