@@ -34,6 +34,10 @@ _PLAIN: Final = (
     "render.image_settings.color_management",
     "render.ffmpeg.format", "render.ffmpeg.codec", "render.ffmpeg.constant_rate_factor",
     "render.ffmpeg.custom_constant_rate_factor", "render.ffmpeg.ffmpeg_preset",
+    # Blender fills these in when a video is chosen for the first time
+    "render.ffmpeg.video_bitrate", "render.ffmpeg.minrate", "render.ffmpeg.maxrate",
+    "render.ffmpeg.muxrate", "render.ffmpeg.buffersize", "render.ffmpeg.packetsize",
+    "render.ffmpeg.max_b_frames", "render.ffmpeg.audio_bitrate",
     "render.ffmpeg.gopsize", "render.ffmpeg.use_max_b_frames", "render.ffmpeg.audio_codec",
     "render.ffmpeg.use_autosplit", "render.ffmpeg.use_lossless_output",
     "view_settings.view_transform", "view_settings.look", "view_settings.exposure",

@@ -12,15 +12,20 @@ import pytest
 
 from da3_blender.flights.camera_paths import (
     MODES,
+    RING_MODES,
     CameraPath,
     DollyZoom,
+    FlightPlan,
+    Showpieces,
     build_path,
+    count_frames_per_gap,
     dolly_zoom,
     interpolate_views,
     smooth_path,
     wander,
 )
 from da3_blender.flights.pose_interpolation import interpolate_pose
+from da3_blender.flights.timing import resample, reverse, turn_back
 
 
 def make_views(count):
@@ -109,3 +114,65 @@ def test_smoothing_leaves_an_even_motion_alone_and_calms_a_shaken_one():
     shaken[:, 1, 3] = (-1.0) ** np.arange(21)
     calm = smooth_path(CameraPath(shaken, smooth.K), 9).c2w
     assert np.abs(calm[5:-5, 1, 3]).max() < 0.05
+
+
+def measure_steps(c2w):
+    """Distances from each camera to the next, and from the last to the first."""
+    positions = c2w[:, :3, 3]
+    return np.linalg.norm(np.roll(positions, -1, axis=0) - positions, axis=1)
+
+
+@pytest.mark.parametrize("mode", RING_MODES)
+def test_a_ring_goes_on_from_the_last_view_to_the_first(mode):
+    views = make_views(9)
+    path = build_path(mode, views, 504, FlightPlan(is_ring=True))
+    steps = measure_steps(path.c2w)
+    assert steps[-1] < 1.5 * steps[:-1].max()
+    if mode == "interpolate":
+        assert len(path.c2w) == 9 * count_frames_per_gap(mode, 9, is_ring=True)
+
+
+def test_a_mode_without_a_ring_says_so():
+    with pytest.raises(ValueError, match="ring"):
+        build_path("original", make_views(3), 504, FlightPlan(is_ring=True))
+
+
+@pytest.mark.parametrize("count", [2, 5, 60, 200])
+def test_frames_per_gap_are_counted_as_they_are_made(count):
+    gap = count_frames_per_gap("interpolate", count)
+    assert len(interpolate_views(make_views(count)).c2w) == (count - 1) * gap + 1
+
+
+def test_showpieces_take_the_depth_of_their_view():
+    views = make_views(5)
+    deep = Showpieces(lambda view: 7.0 + view.c2w[0, 0, 3], travel=0.25)
+    path = build_path("dolly_zoom", views, 504, FlightPlan(around=3, showpieces=deep))
+    depth = 7.0 + views.c2w[3, 0, 3]
+    moved = np.linalg.norm(path.c2w[:, :3, 3] - views.c2w[3, :3, 3], axis=1)
+    assert moved.max() == pytest.approx(depth / 4, rel=0.01)
+    assert np.ptp(path.K[:, 0, 0] / (depth + moved)) < 1e-9
+    wandering = build_path("wander", views, 504, FlightPlan(around=3, showpieces=deep))
+    plain = build_path("wander", views, 504, FlightPlan(around=3))
+    assert np.allclose(wandering.c2w - views.c2w[3], depth * (plain.c2w - views.c2w[3]))
+
+
+def test_other_speeds_stay_on_the_same_way():
+    t = np.linspace(0, 2 * np.pi, 25)
+    values = np.stack([np.cos(t), np.sin(t)], axis=1)
+    assert np.allclose(resample(values, 25), values)
+    slow = resample(values, 97)
+    assert np.allclose(slow[::4], values)
+    assert np.abs(np.linalg.norm(slow, axis=1) - 1).max() < 2e-3
+    loop = resample(values[:-1], 48, is_loop=True)
+    assert np.allclose(loop[::2], values[:-1])
+    assert np.abs(np.linalg.norm(loop, axis=1) - 1).max() < 1e-3
+    assert np.allclose(resample(values[:1], 3), values[0])
+
+
+def test_there_and_back_and_backwards():
+    path = build_path("original", make_views(4), 504)
+    back = turn_back(path)
+    assert len(back.c2w) == 6
+    assert np.array_equal(back.c2w[4], path.c2w[2])
+    assert np.array_equal(back.c2w[5], path.c2w[1])
+    assert np.array_equal(reverse(path).c2w[0], path.c2w[3])
