@@ -15,6 +15,7 @@ Array = np.ndarray
 
 FRAMES_PER_SECOND = 24
 """Of all flights, as in the release."""
+_PAIR = 2
 
 
 def turn_back(path: CameraPath) -> CameraPath:
@@ -49,10 +50,17 @@ def resample(values: Array, frames: int, *, is_loop: bool = False) -> Array:
         before, ahead = values[-1:], values[:2]
     else:
         time = np.linspace(0, count - 1, frames)
-        before, ahead = 2 * values[:1] - values[1:2], 2 * values[-1:] - values[-2:-1]
+        before, ahead = _extend(values), _extend(values[::-1])
     # rows i to i + 3 stand for the frames i - 1 to i + 2
     padded = np.concatenate([before, values, ahead])
     start = np.minimum(np.floor(time).astype(np.int64), len(padded) - 4)
     a, b, c, d = (padded[start + place] for place in range(4))
     t = (time - start)[:, None]
     return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+
+
+def _extend(values: Array) -> Array:
+    """Guess the (1, C) row before the first one: on the parabola of three, the line of two."""
+    if len(values) == _PAIR:
+        return 2 * values[:1] - values[1:2]
+    return 3 * values[:1] - 3 * values[1:2] + values[2:3]

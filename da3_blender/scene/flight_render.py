@@ -57,7 +57,8 @@ QUALITIES: Final = {
 class _Outcome:
     """What the handlers of a render said; read on the main thread."""
 
-    is_complete: bool | None = None
+    is_complete: bool = False
+    has_frames: bool = False  # without any, the file is a header only
 
 
 def choose_file(root: Object, settings: FlightSettings) -> Path:
@@ -104,7 +105,7 @@ def prepare(scene: Scene, root: Object, flight: Object, settings: FlightSettings
         ) from error
     parts = [ob for role in _ROLES for ob in list_parts(root, role)]
     write_down(scene, {"part": str(part), "path": str(path)}, parts)
-    _Outcome.is_complete = None
+    _Outcome.is_complete = _Outcome.has_frames = False
     match_render_to_camera(scene, flight)
     width, height = _choose_size(root, flight, settings)
     for name, value in {
@@ -159,7 +160,7 @@ def finish(scene: Scene) -> Path | None:
     """
     files = put_back(scene)
     part, path = Path(files["part"]), Path(files["path"])
-    if not part.is_file() or not part.stat().st_size:
+    if not _Outcome.has_frames or not part.is_file():
         part.unlink(missing_ok=True)
         return None
     if not _Outcome.is_complete:
@@ -172,7 +173,7 @@ def finish(scene: Scene) -> Path | None:
 
 def is_complete() -> bool:
     """Tell whether the last render came to its end."""
-    return bool(_Outcome.is_complete)
+    return _Outcome.is_complete
 
 
 def _look() -> float | None:
@@ -274,6 +275,11 @@ def _on_complete(*_arguments: object) -> None:
 
 
 @bpy.app.handlers.persistent
+def _on_write(*_arguments: object) -> None:
+    _Outcome.has_frames = True
+
+
+@bpy.app.handlers.persistent
 def _on_cancel(*_arguments: object) -> None:
     _Outcome.is_complete = False
 
@@ -288,6 +294,7 @@ def _on_load(*_arguments: object) -> None:
 
 def register() -> None:
     """Follow renders of flights."""
+    bpy.app.handlers.render_write.append(_on_write)
     bpy.app.handlers.render_complete.append(_on_complete)
     bpy.app.handlers.render_cancel.append(_on_cancel)
     bpy.app.handlers.load_post.append(_on_load)
@@ -298,5 +305,6 @@ def unregister() -> None:
     bpy.app.handlers.load_post.remove(_on_load)
     bpy.app.handlers.render_cancel.remove(_on_cancel)
     bpy.app.handlers.render_complete.remove(_on_complete)
+    bpy.app.handlers.render_write.remove(_on_write)
     if bpy.app.timers.is_registered(_look):
         bpy.app.timers.unregister(_look)

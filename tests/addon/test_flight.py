@@ -355,6 +355,7 @@ def test_a_stopped_render_never_harms_the_video_of_before(quick, scene, extensio
     before = read_settings(scene)
     render.prepare(scene, of_role("root")[0], of_role("flight")[0], quick)
     (tmp_path / "out" / "video.part.mp4").write_bytes(b"half a new one")
+    render._on_write()
     render._on_cancel()
     kept = render.finish(scene)
     assert kept.name == "video stopped.mp4"
