@@ -63,7 +63,7 @@ CONTENTS: Final = (
     ),
 )
 SIZES: Final = (
-    ("PROCESSED", "Depth Maps", "The size that the network saw, about 504 pixels"),
+    ("PROCESSED", "Depth Maps", "The size of the depth maps, at least 504 pixels wide or high"),
     ("PHOTO", "Photos", "The size of the first photo"),
     ("OWN", "Own", "A size of your choice; the width of the view stays"),
 )

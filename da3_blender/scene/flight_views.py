@@ -109,16 +109,18 @@ def find_place(ob: Object, root: Object) -> Matrix:
 
 
 def find_processed_size(root: Object, photo_size: tuple[int, int]) -> tuple[int, int]:
-    """Return the size of the depth maps; without any, what the network would see.
+    """Return the size of the depth maps, or what the release would make of the photos.
 
+    The latter where there are no maps, or smaller ones, as those of previews and small models.
     Looks at the disk.
     """
+    scale = _NETWORK_SIDE / max(photo_size)
+    width, height = (max(1, round(side * scale / _PATCH)) * _PATCH for side in photo_size)
     try:
-        _, height, width = load_result(locate_result(root)).load("depth").shape
+        _, map_height, map_width = load_result(locate_result(root)).load("depth").shape
     except (EngineError, OSError, KeyError, ValueError):
-        scale = _NETWORK_SIDE / max(photo_size)
-        width, height = (max(1, round(side * scale / _PATCH)) * _PATCH for side in photo_size)
-    return int(width), int(height)
+        return width, height
+    return (map_width, map_height) if map_width > width else (width, height)
 
 
 def _read_size(ob: Object) -> tuple[int, int]:
