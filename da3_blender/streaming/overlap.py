@@ -146,19 +146,20 @@ def align_overlap(first: SharedFrames, second: SharedFrames) -> Seam | None:
     """
     by_cameras = align_cameras_and_depth(first, second)
     if by_cameras is not None:
-        seam = _judge(first, second, by_cameras, "cameras")
+        seam = judge_overlap(first, second, by_cameras, "cameras")
         if seam.angle_deg <= _WORST_ANGLE and seam.shift <= _WORST_SHIFT:
             return seam
     by_points = align_frames_by_points(first, second)
     if by_points is None:
         return None if by_cameras is None else seam
-    other = _judge(first, second, by_points.target_from_source, "points")
+    other = judge_overlap(first, second, by_points.target_from_source, "points")
     if by_cameras is None:
         return other
     return max(seam, other, key=lambda each: each.inliers)
 
 
-def _judge(first: SharedFrames, second: SharedFrames, sim: Sim3, source: str) -> Seam:
+def judge_overlap(first: SharedFrames, second: SharedFrames, sim: Sim3, source: str) -> Seam:
+    """Tell how well a similarity fits what both chunks say about the same frames."""
     moved = sim.apply_to_w2c(second.w2c)
     angles = np.degrees(measure_angle(first.w2c[:, :3, :3], moved[:, :3, :3]))
     known = (first.depth > 0) & (second.depth > 0)
