@@ -24,12 +24,14 @@ from .choose_files import DA3_OT_choose_files
 from .choose_folder import DA3_OT_choose_folder
 from .copy_report import DA3_OT_copy_report
 from .crop_splats import DA3_OT_crop_splats
+from .decimate_splats import DA3_OT_decimate_splats
 from .dismiss import DA3_OT_dismiss
 from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
 from .drop_files import DA3_FH_photos, DA3_OT_drop_files
 from .export_splats import DA3_OT_export_splats
 from .extension import get_user_folder
+from .find_floaters import DA3_OT_find_floaters
 from .finish import DA3_OT_finish
 from .import_splats import DA3_FH_splats, DA3_OT_import_splats
 from .install_engine import DA3_OT_install_engine
@@ -38,6 +40,7 @@ from .look_through import DA3_OT_look_through
 from .model_access import look_at_start
 from .open_preferences import DA3_OT_open_preferences
 from .open_result import DA3_OT_open_result
+from .proxy_mesh import DA3_OT_proxy_mesh
 from .rebuild import DA3_OT_rebuild
 from .reconstruct import DA3_OT_reconstruct
 from .refresh_models import DA3_OT_refresh_models
@@ -49,7 +52,9 @@ from .rerun_views import DA3_OT_rerun_views
 from .select_doubtful import DA3_OT_select_doubtful
 from .set_quality import DA3_OT_set_quality
 from .show_parts import DA3_OT_show_parts
+from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
+from .turn_splats import DA3_OT_turn_splats
 from .use_clip import DA3_OT_use_clip
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
@@ -88,6 +93,11 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_import_splats,
         DA3_OT_export_splats,
         DA3_OT_crop_splats,
+        DA3_OT_find_floaters,
+        DA3_OT_decimate_splats,
+        DA3_OT_turn_splats,
+        DA3_OT_splats_to_points,
+        DA3_OT_proxy_mesh,
         DA3_FH_splats,
         DA3_OT_add_flight,
         DA3_OT_render_flight,

@@ -47,7 +47,10 @@ class DA3_OT_export_splats(Operator):
     up_axis: EnumProperty(name="Up Axis", description="Which way is up in the file", items=UP_AXES)
     only_shown: BoolProperty(
         name="Only What Shows",
-        description="Leave out what the limits of the object hide, and degrees above its own",
+        description=(
+            "Leave out what the limits of the object hide and degrees above its own, "
+            "and write the colours with tint, saturation and brightness"
+        ),
         default=True,
     )
 

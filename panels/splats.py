@@ -65,6 +65,21 @@ def _draw_settings(layout: UILayout, ob: Object) -> None:
         inputs.draw_input(body, ob, inputs.CROP)
         inputs.draw_input(body, ob, inputs.CROP_BOX)
         body.operator(names.OP_CROP_SPLATS, icon="CUBE")
+        body.operator(names.OP_FIND_FLOATERS, icon="PARTICLES")
+    header, body = layout.panel("DA3_splat_colour", default_closed=True)
+    header.label(text="Colour")
+    if body is not None:
+        column = body.column()
+        for name in (inputs.TINT, inputs.SATURATION, inputs.BRIGHTNESS):
+            inputs.draw_input(column, ob, name)
+    header, body = layout.panel("DA3_splat_tools", default_closed=True)
+    header.label(text="Tools")
+    if body is not None:
+        column = body.column()
+        column.operator(names.OP_DECIMATE_SPLATS, icon="MOD_DECIM")
+        column.operator_menu_enum(names.OP_TURN_SPLATS, "axis", icon="ORIENTATION_GLOBAL")
+        column.operator(names.OP_SPLATS_TO_POINTS, icon="OUTLINER_OB_POINTCLOUD")
+        column.operator(names.OP_PROXY_MESH, icon="MOD_REMESH")
     header, body = layout.panel("DA3_splat_render", default_closed=True)
     header.label(text="Render")
     if body is not None:

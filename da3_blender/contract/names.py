@@ -43,6 +43,11 @@ OP_USE_CLIP: Final = "da3.use_clip"
 OP_IMPORT_SPLATS: Final = "da3.import_splats"
 OP_EXPORT_SPLATS: Final = "da3.export_splats"
 OP_CROP_SPLATS: Final = "da3.crop_splats"
+OP_FIND_FLOATERS: Final = "da3.find_floaters"
+OP_DECIMATE_SPLATS: Final = "da3.decimate_splats"
+OP_TURN_SPLATS: Final = "da3.turn_splats"
+OP_SPLATS_TO_POINTS: Final = "da3.splats_to_points"
+OP_PROXY_MESH: Final = "da3.proxy_mesh"
 OP_ADD_FLIGHT: Final = "da3.add_flight"
 OP_RENDER_FLIGHT: Final = "da3.render_flight"
 
@@ -71,6 +76,7 @@ ROLE_CAMERA: Final = "camera"
 ROLE_POINTS: Final = "points"
 ROLE_MESH: Final = "mesh"
 ROLE_SPLATS: Final = "splats"
+ROLE_PROXY: Final = "proxy"
 ROLE_FLIGHT: Final = "flight"  # an animated camera, made by the user's wish, not by a result
 
 # Attributes of point clouds.
@@ -95,6 +101,7 @@ MATERIAL_PHOTO: Final = "DA3 Photo"
 MATERIAL_SPLATS: Final = "DA3 Splats"
 MATERIAL_DEPTH: Final = "DA3 Depth"
 NODES_SPLATS: Final = "DA3 Splats"
+NODES_PROXY: Final = "DA3 Proxy"
 
 # Files of a results folder.
 MANIFEST: Final = "manifest.json"

@@ -63,6 +63,21 @@ def get_modifier_input(modifier: NodesModifier, name: str, default: Any) -> Any:
     return modifier.get(identifier, default)
 
 
+def get_modifier_input_path(modifier: NodesModifier, name: str) -> str:
+    """Return the data path of an input, from its object, for drivers and F-curves.
+
+    Raises:
+        KeyError: the node group has no such input.
+    """
+    identifier = _find_identifier(modifier.node_group, name)
+    if identifier is None:
+        raise KeyError(name)
+    if hasattr(modifier, "properties"):
+        # 5.2: see set_modifier_input.
+        return getattr(modifier.properties.inputs, identifier).path_from_id("value")
+    return f'modifiers["{bpy.utils.escape_identifier(modifier.name)}"]["{identifier}"]'
+
+
 def copy_modifier_inputs(source: NodesModifier, target: NodesModifier) -> None:
     """Copy all inputs of a Geometry Nodes modifier to another one of the same node group."""
     group = source.node_group

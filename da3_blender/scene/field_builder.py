@@ -83,6 +83,13 @@ class FieldBuilder:
         else:
             socket.default_value = value
 
+    def choose(self, node: Node, setting: str, key: str, menu: str, label: str) -> None:
+        """Choose from a list that is a setting of the node in 4.5 and a menu socket in 5.x."""
+        if hasattr(node, setting):
+            setattr(node, setting, key)
+        else:
+            self._find(node, menu).default_value = label
+
     def _find(self, node: Node, key: str | int) -> NodeSocket:
         sockets = [socket for socket in node.inputs if socket.enabled]
         if isinstance(key, int):
@@ -151,9 +158,6 @@ class FieldBuilder:
     def remove(self, geometry: Field, pattern: str) -> Field:
         """Remove attributes whose names match a pattern with stars."""
         node = self.add("GeometryNodeRemoveAttribute", {"Geometry": geometry})
-        if hasattr(node, "pattern_mode"):
-            node.pattern_mode = "WILDCARD"  # 4.5: a setting of the node
-        else:
-            self._find(node, "Pattern Mode").default_value = "Wildcard"  # 5.x: a menu socket
+        self.choose(node, "pattern_mode", "WILDCARD", "Pattern Mode", "Wildcard")
         self._find(node, "Name").default_value = pattern
         return self.get_output(node)

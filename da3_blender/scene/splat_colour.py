@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..contract import names
 from ..splats.harmonics import C0, C1, C2, C3
+from ..splats.recolour import LUMA
 from . import splat_inputs as inputs
 from .splat_material import ATTR_SHADE
 
@@ -47,10 +48,22 @@ def add_colour(build: FieldBuilder, geometry: Field, given: dict[str, Field], ey
         total = build.compute_vector(
             "ADD", total, build.switch("VECTOR", shows, (0.0, 0.0, 0.0), colour)
         )
+    total = _add_recolour(build, total, given)
     total = build.compute_vector("MAXIMUM", total, (0.0, 0.0, 0.0))
     linear = build.join(*(_add_linear(build, channel) for channel in build.split(total)))
     shade = build.switch("VECTOR", given[inputs.DISPLAY_VALUES], linear, total)
     return build.store(geometry, ATTR_SHADE, "FLOAT_VECTOR", shade, "POINT")
+
+
+def _add_recolour(build: FieldBuilder, colour: Field, given: dict[str, Field]) -> Field:
+    """Apply what `splats.recolour.build_colour_matrix` does."""
+    grey = build.compute_vector("DOT_PRODUCT", colour, LUMA)
+    saturation = given[inputs.SATURATION]
+    grey = build.join(*(grey * (build.compute("SUBTRACT", 1.0, saturation)),) * 3)
+    mix = build.compute_vector("ADD", build.compute_vector("SCALE", colour, saturation), grey)
+    tint = build.join(*(_add_display(build, part) for part in build.split(given[inputs.TINT])))
+    factors = build.compute_vector("SCALE", tint, given[inputs.BRIGHTNESS])
+    return build.compute_vector("MULTIPLY", mix, factors)
 
 
 def _add_basis(x: Field, y: Field, z: Field) -> list[Field | float]:
@@ -83,3 +96,11 @@ def _add_linear(build: FieldBuilder, value: Field) -> Field:
     curve = build.compute("POWER", (value + 0.055) / 1.055, _GAMMA)
     is_dark = build.compare("LESS_EQUAL", value, _LINEAR_BELOW)
     return build.switch("FLOAT", is_dark, curve, value / 12.92)
+
+
+def _add_display(build: FieldBuilder, value: Field) -> Field:
+    """Turn a scene-linear value into a display value (sRGB)."""
+    value = build.compute("MAXIMUM", value, 0.0)
+    curve = build.compute("POWER", value, 1 / _GAMMA) * 1.055 - 0.055
+    is_dark = build.compare("LESS_EQUAL", value, _LINEAR_BELOW / 12.92)
+    return build.switch("FLOAT", is_dark, curve, value * 12.92)

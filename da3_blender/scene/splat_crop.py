@@ -15,6 +15,7 @@ from mathutils import Matrix
 
 from . import splat_inputs as inputs
 from .compat import get_modifier_input, set_modifier_input
+from .splat_proxy import follow_crop_box
 
 if TYPE_CHECKING:
     from bpy.types import Context, Object
@@ -49,6 +50,7 @@ def add_crop_box(context: Context, ob: Object) -> Object:
         half = np.maximum((high - low) / 2, 1e-6)
         box.matrix_local = Matrix.LocRotScale((low + high) / 2, None, half)
         set_modifier_input(modifier, inputs.CROP_BOX, box)
+    follow_crop_box(ob, box)
     ob.update_tag()
     return box
 

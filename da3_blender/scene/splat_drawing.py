@@ -22,6 +22,7 @@ import numpy as np
 
 from ..contract import names
 from ..contract.errors import EngineError
+from ..splats.recolour import build_factors
 from . import splat_inputs as inputs
 from .splat_crop import find_crop
 from .splat_object import rank_by_importance, read_splat_mesh
@@ -195,6 +196,8 @@ def _build_frame(
                 cloud.harmonics[1],
             ),
             (order.width, cloud.coefficients, 0, 0),
+            build_factors(settings[inputs.TINT], settings[inputs.BRIGHTNESS]),
+            (settings[inputs.SATURATION],),
         ]
     ).astype(np.float32)
 
@@ -233,17 +236,7 @@ def _get_order(
 ) -> _Order:
     key = (ob.session_uid, viewport)
     limits = tuple(
-        settings[name]
-        for name in (
-            inputs.BUDGET,
-            inputs.LEAST_OPACITY,
-            inputs.LARGEST_SIZE,
-            inputs.LARGEST_STRETCH,
-            inputs.LEAST_CONFIDENCE,
-            inputs.TRIM_BORDER,
-            inputs.TRIM_FAR,
-            inputs.LEAST_NEIGHBOURS,
-        )
+        settings[name] for name in inputs.LIMITS if name not in (inputs.CROP, inputs.CROP_BOX)
     )
     crop = find_crop(ob, settings)
     box = None if crop is None else tuple(crop.ravel())

@@ -16,6 +16,7 @@ from ..contract import names
 from ..contract.errors import EngineError, ErrorCode
 from ..splats.cloud import join_clouds
 from ..splats.files import SplatFormat, read_splats, write_splats
+from ..splats.recolour import build_colour_matrix, recolour_cloud
 from . import splat_inputs as inputs
 from .compat import set_modifier_input
 from .splat_crop import find_crop
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bpy.types import Context, Object, Scene
+    from numpy.typing import NDArray
 
     from ..splats.axes import UpAxis
     from ..splats.cloud import GaussianCloud
@@ -138,6 +140,19 @@ def export_splats(
 
 def _take_shown(ob: Object, cloud: GaussianCloud) -> GaussianCloud:
     settings = inputs.read_inputs(ob)
+    matrix = build_colour_matrix(
+        settings[inputs.TINT], settings[inputs.SATURATION], settings[inputs.BRIGHTNESS]
+    )
+    shown = cloud.take(find_shown(ob)).limit_degree(settings[inputs.DEGREE])
+    return recolour_cloud(shown, matrix)
+
+
+def find_shown(ob: Object) -> NDArray[np.int64]:
+    """Return the places of the Gaussians within the limits of an object.
+
+    Raises:
+        EngineError: INPUT_MISMATCH; an attribute was removed.
+    """
     local = read_splat_mesh(ob.data, 0)  # limits are in the object's units
     stored = ob.data.attributes.get(names.ATTR_RANK)
     rank = np.empty(local.count, np.int32)
@@ -145,8 +160,8 @@ def _take_shown(ob: Object, cloud: GaussianCloud) -> GaussianCloud:
         stored.data.foreach_get("value", rank)
     else:
         rank = rank_by_importance(local)
-    shown = choose_shown(collect_facts(local, rank), settings, find_crop(ob, settings))
-    return cloud.take(shown).limit_degree(settings[inputs.DEGREE])
+    settings = inputs.read_inputs(ob)
+    return choose_shown(collect_facts(local, rank), settings, find_crop(ob, settings))
 
 
 def suggest_name(context: Context) -> str:

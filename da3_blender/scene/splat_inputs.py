@@ -58,7 +58,15 @@ MATERIAL: Final = "Material"
 TRIM_BORDER: Final = "Trim Border"
 TRIM_FAR: Final = "Trim Far"
 LEAST_NEIGHBOURS: Final = "Min Neighbours"
+TINT: Final = "Tint"
+SATURATION: Final = "Saturation"
+BRIGHTNESS: Final = "Brightness"
 
+LIMITS: Final = (
+    *(BUDGET, LEAST_OPACITY, LARGEST_SIZE, LARGEST_STRETCH, LEAST_CONFIDENCE),
+    *(TRIM_BORDER, TRIM_FAR, LEAST_NEIGHBOURS, CROP, CROP_BOX),
+)
+"""What decides which Gaussians show."""
 NETWORK_BORDER: Final = 8 / 256
 """Trim Border for clouds of the network: it sees least at the edges of a photo, and 8 pixels of
 256 on each side are what its authors leave out when they draw such a cloud."""
@@ -123,6 +131,11 @@ INPUTS: Final = (
         (0, 2**31 - 1),
         "Hide Gaussians with fewer others near them, once floaters were looked for; 0: none",
     ),
+    SplatInput(
+        TINT, "Color", (1.0, 1.0, 1.0, 1.0), None, "Colour that white Gaussians get, and others mix"
+    ),
+    SplatInput(SATURATION, "Float", 1.0, (0, 10), "0 is grey, 1 as it is, more is more colourful"),
+    SplatInput(BRIGHTNESS, "Float", 1.0, (0, 100), "Factor of the colours, in display values"),
 )
 
 
@@ -141,7 +154,13 @@ def add_sockets(group: GeometryNodeTree) -> None:
     new = group.interface.new_socket
     new("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
     new("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
-    for item in INPUTS:
+    add_sockets_of(group, tuple(item.name for item in INPUTS))
+
+
+def add_sockets_of(group: GeometryNodeTree, chosen: tuple[str, ...]) -> None:
+    """Add some of the inputs to the interface of another group."""
+    new = group.interface.new_socket
+    for item in (item for item in INPUTS if item.name in chosen):
         socket = new(item.name, in_out="INPUT", socket_type=f"NodeSocket{item.kind}")
         socket.description = item.description
         if item.default is not None:

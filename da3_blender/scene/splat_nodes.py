@@ -22,14 +22,13 @@ from ..contract import names
 from . import splat_inputs as inputs
 from .field_builder import Field, FieldBuilder
 from .splat_colour import add_colour
+from .splat_limits import add_limits
 from .splat_material import ATTR_LOOK, ATTR_PLACE
 
 if TYPE_CHECKING:
     from bpy.types import GeometryNodeTree
 
-RECIPE: Final = "splats 2"
-LEAST_ALPHA: Final = 1 / 255
-"""What is fainter is cut off, as in 3D Gaussian Splatting."""
+RECIPE: Final = "splats 3"
 SLOPE_LIMIT: Final = 1.3
 """How far beyond the picture's edges, in halves of its size, the projection is followed: farther
 out its derivative explodes, and 3D Gaussian Splatting limits it likewise."""
@@ -96,61 +95,13 @@ def _add_choice(
     build: FieldBuilder, geometry: Field, given: dict[str, Field], centre: Field
 ) -> Field:
     """Keep what lies in front of the camera and within the limits."""
-    size = build.read(names.ATTR_SCALE, "FLOAT_VECTOR")
-    x, y, z = build.split(size)
-    largest = build.compute("MAXIMUM", build.compute("MAXIMUM", x, y), z)
-    smallest = build.compute("MINIMUM", build.compute("MINIMUM", x, y), z)
-    middle = x + y + z - largest - smallest
-    stretch = largest / build.compute("MAXIMUM", middle, 1e-12)
-    rank = build.read(names.ATTR_RANK, "INT")
-    opacity = build.read(names.ATTR_OPACITY, "FLOAT")
     _, _, depth = build.split(centre)
-    keep = build.compare("LESS_THAN", depth, -_NEAREST)
-    least = build.compute("MAXIMUM", given[inputs.LEAST_OPACITY], LEAST_ALPHA)
-    keep = build.decide("AND", keep, build.compare("GREATER_EQUAL", opacity, least))
-    for name, kind, limit, comparison in (
-        (names.ATTR_CONFIDENCE, "FLOAT", inputs.LEAST_CONFIDENCE, "LESS_THAN"),
-        (names.ATTR_BORDER, "FLOAT", inputs.TRIM_BORDER, "LESS_THAN"),
-        (names.ATTR_FAR, "FLOAT", inputs.TRIM_FAR, "GREATER_THAN"),
-        (names.ATTR_NEIGHBOURS, "INT", inputs.LEAST_NEIGHBOURS, "LESS_THAN"),
-    ):
-        node = build.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
-        is_over = build.compare(comparison, build.get_output(node), given[limit])
-        # where the attribute is missing nothing is hidden
-        is_over = build.decide("AND", is_over, build.get_output(node, "Exists"))
-        keep = build.decide("NIMPLY", keep, is_over)
-    for value, limit, comparison in (
-        (rank, given[inputs.BUDGET], "GREATER_EQUAL"),
-        (largest, given[inputs.LARGEST_SIZE], "GREATER_THAN"),
-        (stretch, given[inputs.LARGEST_STRETCH], "GREATER_THAN"),
-    ):
-        has_limit = build.compare("GREATER_THAN", limit, 0.0)
-        is_over = build.decide("AND", has_limit, build.compare(comparison, value, limit))
-        keep = build.decide("NIMPLY", keep, is_over)
-    keep = build.decide("NIMPLY", keep, _add_crop(build, given))
+    is_before = build.compare("LESS_THAN", depth, -_NEAREST)
+    keep = build.decide("AND", is_before, add_limits(build, given))
     chosen = build.add(
         "GeometryNodeSeparateGeometry", {"Geometry": geometry, "Selection": keep}, domain="POINT"
     )
     return build.get_output(chosen)
-
-
-def _add_crop(build: FieldBuilder, given: dict[str, Field]) -> Field:
-    """Tell what lies outside of the crop box, where there is one."""
-    info = build.add(
-        "GeometryNodeObjectInfo", {"Object": given[inputs.CROP_BOX]}, transform_space="RELATIVE"
-    )
-    inverse = build.add("FunctionNodeInvertMatrix", {0: build.get_output(info, "Transform")})
-    position = build.get_output(build.add("GeometryNodeInputPosition"))
-    inside = build.add("FunctionNodeTransformPoint", {0: position, 1: build.get_output(inverse)})
-    parts = build.split(build.compute_vector("ABSOLUTE", build.get_output(inside)))
-    farthest = build.compute("MAXIMUM", build.compute("MAXIMUM", parts[0], parts[1]), parts[2])
-    is_out = build.compare("GREATER_THAN", farthest, 1.0)
-    # without an object its scale is 0 and its transform does nothing
-    size = build.compute_vector("LENGTH", build.get_output(info, "Scale"))
-    has_box = build.decide(
-        "AND", build.compare("GREATER_THAN", size, 0.0), build.get_output(inverse, "Invertible")
-    )
-    return build.decide("AND", build.decide("AND", given[inputs.CROP], has_box), is_out)
 
 
 def _add_shapes(

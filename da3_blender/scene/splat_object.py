@@ -23,7 +23,7 @@ from .splat_material import get_splat_material
 from .splat_nodes import get_splat_nodes
 
 if TYPE_CHECKING:
-    from bpy.types import Mesh, Object
+    from bpy.types import Mesh, NodesModifier, Object
     from numpy.typing import NDArray
 
 _WIDTHS: Final = {"FLOAT": 1, "INT": 1, "FLOAT_VECTOR": 3, "QUATERNION": 4}
@@ -63,6 +63,26 @@ def make_splat_object(name: str, cloud: GaussianCloud, *, trim_border: float = 0
     # quads that face the camera light and shade nothing sensibly
     ob.visible_shadow = ob.visible_diffuse = ob.visible_volume_scatter = False
     return ob
+
+
+def update_modifier(ob: Object) -> NodesModifier:
+    """Give an object whose modifier is of an older version the present one, with its settings.
+
+    Args:
+        ob: splats with their modifier.
+
+    Returns:
+        The modifier.
+    """
+    modifier = inputs.find_splat_modifier(ob)
+    group = get_splat_nodes()
+    if modifier.node_group != group:
+        known = inputs.read_inputs(ob)
+        modifier.node_group = group
+        for name, value in known.items():
+            set_modifier_input(modifier, name, value)
+        ob.update_tag()
+    return modifier
 
 
 def make_splat_mesh(name: str, cloud: GaussianCloud) -> Mesh:

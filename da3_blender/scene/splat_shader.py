@@ -14,6 +14,7 @@ import gpu
 import numpy as np
 
 from ..splats.harmonics import C0, C1, C2, C3
+from ..splats.recolour import LUMA
 from .splat_nodes import SLOPE_LIMIT
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _SHAPE_TEXELS: Final = 3
 # eye: position (w = 1) or direction (w = 0) of the viewer in object space
 # screen: width, height, variance that each splat gets, nearest distance
 # look: factor of sizes, radius of points, share of the true size, softness
+# recolour: factors of red, green and blue, saturation
 # colour: degree, 1 for scene-linear, widths of the two textures
 _FRAME: Final = """
 struct SplatFrame {
@@ -37,9 +39,10 @@ struct SplatFrame {
   vec4 look;
   vec4 colour;
   vec4 order;
+  vec4 recolour;
 };
 """
-FRAME_FLOATS: Final = 52
+FRAME_FLOATS: Final = 56
 
 _VERTEX: Final = f"""
 vec4 fetch_shape(int index)
@@ -81,6 +84,8 @@ vec3 evaluate_colour(int index, vec3 d)
     c += {C3[5]} * z * (xx - yy) * fetch_harmonic(first + 14);
     c -= {C3[6]} * x * (xx - 3.0 * yy) * fetch_harmonic(first + 15);
   }}
+  float grey = dot(c, vec3({LUMA[0]}, {LUMA[1]}, {LUMA[2]}));
+  c = mix(vec3(grey), c, frame.recolour.w) * frame.recolour.rgb;
   c = max(c, vec3(0.0));
   if (frame.colour.y > 0.5) {{
     c = mix(c / 12.92, pow((c + 0.055) / 1.055, vec3(2.4)), step(vec3(0.04045), c));

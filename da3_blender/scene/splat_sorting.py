@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import splat_inputs as inputs
-from .splat_nodes import LEAST_ALPHA
+from .splat_limits import LEAST_ALPHA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,6 +18,7 @@ OPERATORS = (
     *("install_engine", "check_engine", "repair_engine", "remove_engine"),
     *("cancel_setup", "dismiss_setup"),
     *("import_splats", "export_splats", "crop_splats"),
+    *("find_floaters", "decimate_splats", "turn_splats", "splats_to_points", "proxy_mesh"),
 )
 PANELS = ("main", "result", "models", "cameras_model", "sequence", "points", "scene", "splats")
 
