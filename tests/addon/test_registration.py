@@ -19,8 +19,19 @@ OPERATORS = (
     *("cancel_setup", "dismiss_setup"),
     *("import_splats", "export_splats", "crop_splats"),
     *("find_floaters", "decimate_splats", "turn_splats", "splats_to_points", "proxy_mesh"),
+    *("add_flight", "render_flight"),
 )
-PANELS = ("main", "result", "models", "cameras_model", "sequence", "points", "scene", "splats")
+PANELS = (
+    "main",
+    "result",
+    "models",
+    "cameras_model",
+    "sequence",
+    "points",
+    "scene",
+    "splats",
+    "flight",
+)
 
 
 def list_ours():
@@ -67,12 +78,15 @@ def test_nothing_is_left_after_unregister(extension):
     assert not hasattr(bpy.types.Scene, "da3")
     assert not hasattr(bpy.types.WindowManager, "da3")
     left = {kind: handlers[kind] - count for kind, count in count_handlers().items()}
-    assert left == {"load_post": 3, "undo_post": 2, "redo_post": 2, "depsgraph_update_post": 2}
+    assert left == {"load_post": 4, "undo_post": 2, "redo_post": 2, "depsgraph_update_post": 2}
     root.register()
 
 
 def test_every_choice_is_explained(scene):
     own = [p for p in scene.da3.bl_rna.properties if p.identifier not in ("rna_type", "name")]
+    own += [
+        p for p in scene.da3.flight.bl_rna.properties if p.identifier not in ("rna_type", "name")
+    ]
     assert len(own) > 30
     for choice in own:
         assert choice.name, choice.identifier
