@@ -70,6 +70,7 @@ _HELP = {
     "edge_step": "drop pixels whose depth steps by more than this share",
     "max_points": "largest number of points",
     "make_splats": "also keep the Gaussians of a model that makes them",
+    "chunk_frames": "frames of a chunk of long sequences and videos; 0: all frames at once",
     "max_splats": "largest number of Gaussians; photos are left out where all give more",
     "seed": "of everything random",
     "check_photos": "look for blurred, doubled and foreign photos first",

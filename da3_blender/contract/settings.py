@@ -54,6 +54,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "edge_step": (0.0, 1.0),
     "max_points": (1, 200_000_000),
     "max_splats": (1, 200_000_000),
+    "chunk_frames": (0, 10_000),
 }
 
 
@@ -101,6 +102,9 @@ class RunSettings:
         max_points: upper bound for the cloud.
         make_splats: also take the Gaussians of a model that makes them.
         max_splats: upper bound for the Gaussians; photos are left out where all give more.
+        chunk_frames: sequences and videos with more frames than this go through the network in
+            overlapping chunks of this size, and memory does not grow with their length; 0 lets
+            it see all frames at once.
         seed: of everything random.
         check_photos: look for blurred, doubled and foreign photos first, and say so in notes.
         reuse: results folder whose cameras and depth are used again; "" begins from nothing.
@@ -141,6 +145,7 @@ class RunSettings:
     max_points: int = 1_000_000
     make_splats: bool = False
     max_splats: int = 2_500_000
+    chunk_frames: int = 120
     seed: int = 0
     check_photos: bool = True
     reuse: str = ""

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -77,10 +77,13 @@ class PhotoSource(Protocol):
         """
         ...
 
-    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decode all views in order, one at a time.
+    def iterate(
+        self, least_side: int = 0, wanted: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode views in order, one at a time.
 
         Args:
+            wanted: indices of `views`, ascending; None for all.
             least_side: pictures may come smaller by exactly 2, 4 or 8 where that is cheaper
                 to decode, as long as their longer side keeps this many pixels; 0 keeps all.
         """

@@ -27,7 +27,7 @@ from ..solve import STAGES, solve_cameras
 from .estimate import Cost, Estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -143,6 +143,10 @@ class _MemorySource:
     def read(self, index: int) -> NDArray[np.uint8]:
         return self._scene.images[index]
 
-    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:  # noqa: ARG002 - nothing to save in memory
-        for index in range(len(self._scene)):
+    def iterate(
+        self,
+        least_side: int = 0,  # noqa: ARG002 - nothing to save in memory
+        wanted: Sequence[int] | None = None,
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        for index in range(len(self._scene)) if wanted is None else wanted:
             yield index, self.read(index)

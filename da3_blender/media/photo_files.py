@@ -82,10 +82,13 @@ class PhotoFiles:
             raise finding.to_error(path) from finding
         return pixels
 
-    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Decode all views in order, a few ahead of the caller.
+    def iterate(
+        self, least_side: int = 0, wanted: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode views in order, a few ahead of the caller.
 
         Args:
+            wanted: indices of `views`, ascending; None for all.
             least_side: JPEG pictures come smaller by 2, 4 or 8, without decoding them whole,
                 as long as their longer side keeps this many pixels; 0 keeps all.
 
@@ -99,13 +102,14 @@ class PhotoFiles:
         ahead = max(1, min(_MAX_AHEAD, _MAX_AHEAD_PIXELS // largest))
         waiting: deque[Future[NDArray[np.uint8]]] = deque()
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="photo")
+        chosen = range(len(self.views)) if wanted is None else wanted
         try:
-            for index in range(min(ahead, len(self.views))):
+            for index in chosen[:ahead]:
                 waiting.append(pool.submit(self._read, index, least_side))
-            for index in range(len(self.views)):
+            for place, index in enumerate(chosen):
                 pixels = waiting.popleft().result()
-                if index + ahead < len(self.views):
-                    waiting.append(pool.submit(self._read, index + ahead, least_side))
+                if place + ahead < len(chosen):
+                    waiting.append(pool.submit(self._read, chosen[place + ahead], least_side))
                 yield index, pixels
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -135,8 +135,16 @@ class VideoFile:
         with closing(self._decode_views([self.views[index]])) as pictures:
             return next(pictures)
 
-    def iterate(self, least_side: int = 0) -> Iterator[tuple[int, NDArray[np.uint8]]]:  # noqa: ARG002 - frames decode at one size
-        """Decode the video once, in order, and give the frames that are views.
+    def iterate(
+        self,
+        least_side: int = 0,  # noqa: ARG002 - frames decode at one size
+        wanted: Sequence[int] | None = None,
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Decode the video once, in order, from the first frame that is wanted to the last.
+
+        Args:
+            least_side: has no effect.
+            wanted: indices of `views`, ascending; None for all.
 
         Returns:
             Pairs of index and (height, width, 3) uint8 sRGB, upright.
@@ -144,7 +152,10 @@ class VideoFile:
         Raises:
             EngineError: INPUT_UNREADABLE or INPUT_MISSING with the path.
         """
-        yield from enumerate(self._decode_views(self.views))
+        chosen = range(len(self.views)) if wanted is None else wanted
+        if len(chosen):
+            pictures = self._decode_views([self.views[index] for index in chosen])
+            yield from zip(chosen, pictures, strict=True)
 
     def _decode_views(self, views: Sequence[View]) -> Iterator[NDArray[np.uint8]]:
         waiting = [view.frame - 1 for view in reversed(views) if view.frame is not None]

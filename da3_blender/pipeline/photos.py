@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..contract.names import PHOTOS_FOLDER
-from ..contract.views import PhotoSource, SourceKind, View
 from ..media import save_photo
 from ..solve import Lens, undistort_photo
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..contract.progress import Progress
+    from ..contract.views import PhotoSource, View
 
 
 class SupportsReport(Protocol):
@@ -92,15 +92,27 @@ class PinholePhotos:
         if any(self._is_copied(index) for index in self.indices):
             least_side = 0  # copies have the size of the photo
         self.reductions = []
-        for index, image in self._convert(self.indices, progress, least_side):
-            self.reductions.append(self._source.views[index].width / image.shape[1])
+        for _, image in self.iterate_some(self.indices, progress, least_side):
             yield image
+
+    def iterate_some(
+        self, wanted: Sequence[int], progress: SupportsReport, least_side: int = 0
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield index and pinhole picture of some indices, ascending; see `iterate`.
+
+        `reductions` gets the factors of those that were yielded, one after the other.
+        """
+        if any(self._is_copied(index) for index in wanted):
+            least_side = 0
+        for index, image in self._convert(wanted, progress, least_side):
+            self.reductions.append(self._source.views[index].width / image.shape[1])
+            yield index, image
 
     def _convert(
         self, wanted: Sequence[int], progress: SupportsReport, least_side: int = 0
     ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         position = {index: n for n, index in enumerate(self.indices)}
-        for done, (index, original) in enumerate(read_views(self._source, wanted, least_side)):
+        for done, (index, original) in enumerate(self._source.iterate(least_side, wanted)):
             progress.report(done / len(wanted), f"{done + 1} of {len(wanted)} photos")
             lens = self._lens[index]
             image = original
@@ -110,30 +122,6 @@ class PinholePhotos:
                 self._folder.mkdir(exist_ok=True)
                 save_photo(image, self._folder / self._names[position[index]])
             yield index, image
-
-
-def read_views(
-    source: PhotoSource, wanted: Sequence[int], least_side: int = 0
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Decode some views in ascending order, streaming where that is the faster way.
-
-    Args:
-        source: of the photos.
-        wanted: ascending indices.
-        least_side: as in `PhotoSource.iterate`; single photos keep their size.
-    """
-    if not wanted:
-        return
-    if source.kind is SourceKind.VIDEO or len(wanted) == len(source.views):
-        chosen, last = set(wanted), wanted[-1]
-        for index, image in source.iterate(least_side):
-            if index in chosen:
-                yield index, image
-            if index == last:
-                return
-        return
-    for index in wanted:
-        yield index, source.read(index)
 
 
 def name_copies(views: Sequence[View]) -> list[str]:

@@ -37,6 +37,7 @@ from .choice import (
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
 from .forecast import SPEED, find_speed, measure_speed, say_forecast
+from .long_sequence import is_long, predict_long
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
 from .points import thin_cloud
@@ -270,7 +271,11 @@ class Pipeline:
             earlier = find_speed(self._speeds, writer.folder, wanted)
             say_forecast(network, views, settings, earlier, progress)
             began_s = time.monotonic()
-            outcome = predict_dense(network, photos, source, settings, progress, sparse)
+            if sparse is None and is_long(settings, source):
+                places = (writer.folder, writer.work)
+                outcome = predict_long(network, photos, source, settings, progress, places)
+            else:
+                outcome = predict_dense(network, photos, source, settings, progress, sparse)
         except CancelledError:
             if sparse is None or not progress.accept_end():
                 raise

@@ -104,6 +104,7 @@ class StreamResult(NamedTuple):
         seams: N - 1, how neighbours were joined; None where nothing could join them.
         loops: that were measured.
         loop_weights: of the loops in the end, 0 for those not believed.
+        store: of the depth maps.
     """
 
     chunks: list[Chunk]
@@ -114,12 +115,29 @@ class StreamResult(NamedTuple):
     seams: list[Seam | None]
     loops: list[Loop]
     loop_weights: NDArray[np.float64]
+    store: ChunkStore
+
+
+class PlacedChunk(NamedTuple):
+    """A chunk that has just come.
+
+    Attributes:
+        result: what the network says.
+        world_from_chunk: its place until loops are closed.
+        seam: how it is joined to its predecessor; None for the first, and where nothing joins.
+        fresh: number of its frames, at its end, that no chunk before had.
+    """
+
+    result: ChunkResult
+    world_from_chunk: Sim3
+    seam: Seam | None
+    fresh: int
 
 
 class StreamEvents(Protocol):
     """What is told while a run goes on; raising CancelledError ends it, and all is kept."""
 
-    def on_chunk(self, number: int, count: int, world_from_chunk: Sim3, seam: Seam | None) -> None:
+    def on_chunk(self, number: int, count: int, placed: PlacedChunk) -> None:
         """Tell that a chunk has its place for now."""
         ...
 
@@ -169,7 +187,9 @@ def run_stream(
         events.on_nodes(solution.nodes)
     owners = (assign_owners_late if settings.like_release else assign_owners)(chunks)
     w2c, K = _collect_cameras(chunks, owners, store, solution.nodes)
-    return StreamResult(chunks, owners, solution.nodes, w2c, K, seams, loops, solution.weights)
+    return StreamResult(
+        chunks, owners, solution.nodes, w2c, K, seams, loops, solution.weights, store
+    )
 
 
 def name_chunk(number: int) -> str:
@@ -207,7 +227,7 @@ def _run_chunks(
         following = chunks[number + 1].begin if number + 1 < len(chunks) else chunk.end
         before = _copy(result.pick(slice(following - chunk.begin, None)))
         if events is not None:
-            events.on_chunk(number, len(chunks), world, seam)
+            events.on_chunk(number, len(chunks), PlacedChunk(result, world, seam, fresh))
     if not gathered or any(part is None for part in gathered):
         return seams, None
     return seams, np.concatenate(gathered).astype(np.float32)

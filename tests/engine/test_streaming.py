@@ -130,8 +130,8 @@ def test_listeners_hear_every_chunk_in_its_place_for_now(tmp_path, ring):
     heard, final = [], []
 
     class Events:
-        def on_chunk(self, number, count, world, seam):
-            heard.append((number, count, world, seam))
+        def on_chunk(self, number, count, placed):
+            heard.append((number, count, placed))
 
         def on_loop(self, number, count, loop):
             pass
@@ -141,7 +141,9 @@ def test_listeners_hear_every_chunk_in_its_place_for_now(tmp_path, ring):
 
     result = solve(StandIn(ring, seed=2), tmp_path, events=Events())
     assert [number for number, *_ in heard] == list(range(len(result.chunks)))
-    assert heard[0][2].scale == 1.0
+    assert heard[0][2].world_from_chunk.scale == 1.0
+    assert heard[0][2].seam is None
+    assert sum(placed.fresh for *_, placed in heard) == ring.frames
     assert len(final) == 1
     assert np.array_equal(final[0].translations, result.nodes.translations)
 

@@ -1,0 +1,389 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Sequences and videos that are too long for one look: chunk by chunk through `streaming`.
+
+Runs in the engine. The chunks lie in a folder beside the result until it is complete, so a run that
+was killed or cancelled goes on with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..contract.cameras import make_square_pixels
+from ..contract.errors import CancelledError, EngineError, ErrorCode
+from ..contract.models import Capability, get_model
+from ..contract.projection import unproject
+from ..contract.similarity import Sim3
+from ..contract.views import SourceKind
+from ..contract.whole_file import open_whole
+from ..media.grid_picture import reduce_to_grid
+from ..network.presets import NestedPreset
+from ..streaming.loops import pool_tokens
+from ..streaming.runner import StreamSettings, name_chunk, run_stream
+from ..streaming.store import ChunkResult, ChunkStore, RunKey
+from .outcome import Dense, Outcome
+from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
+from .preview import show_preview
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from ..contract.progress import Progress
+    from ..contract.settings import RunSettings
+    from ..contract.views import PhotoSource
+    from ..inference.predictor import Predictor
+    from ..streaming.runner import Loop, PlacedChunk, StreamResult
+    from ..streaming.sim3_batch import Sim3Batch
+    from .photos import PinholePhotos
+
+_SUFFIX: Final = ".chunks"
+_FEWEST_FRAMES: Final = 8
+"""Chunks are not made smaller than this when memory runs out."""
+_SPARE_PIXELS: Final = 2
+_NETWORK_SHARE: Final = 0.85
+_PREPARED: Final = 0.3
+_LOOP_HALF: Final = 10
+_MOST_DENSE_BYTES: Final = 1 << 30
+_WEAK_SEAM: Final = 0.5
+_THINNED: Final = 2
+"""The cloud in the making keeps so many times the points that are wanted."""
+_PREVIEW_POINTS: Final = 2000
+_GREY: Final = 190
+_FACTS: Final = "facts.json"
+
+
+def is_long(settings: RunSettings, source: PhotoSource) -> bool:
+    """Tell whether an input goes through the network in chunks."""
+    return (
+        settings.chunk_frames > 0
+        and source.kind is not SourceKind.PHOTOS
+        and len(source.views) > settings.chunk_frames
+        and get_model(settings.model).can(Capability.CAMERAS)
+    )
+
+
+def predict_long(
+    predictor: Predictor,
+    photos: PinholePhotos,
+    source: PhotoSource,
+    settings: RunSettings,
+    progress: Progress,
+    places: tuple[Path, Path],
+) -> Outcome:
+    """Find cameras, depth and a cloud of a long sequence.
+
+    Args:
+        predictor: of a model that finds cameras.
+        photos: frames, and the files that Blender shows.
+        source: the input.
+        settings: of the run.
+        progress: within its stage.
+        places: the result's folder, beside which the chunks lie, and its work folder.
+
+    Returns:
+        The outcome; depth maps are a part of it where they take less than a gigabyte.
+
+    Raises:
+        EngineError: OUT_OF_MEMORY, DISK_FULL, OUTPUT_UNWRITABLE.
+        CancelledError: the user cancelled; the chunks stay.
+    """
+    folder = places[0].with_name(places[0].name + _SUFFIX)
+    size = settings.chunk_frames
+    while True:
+        frames = _FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
+        events = _Events(frames, photos, (source, settings, progress), places[1])
+        stream = StreamSettings(size, size // 2, min(_LOOP_HALF, size // 2))
+        try:
+            _clear_other_run(folder, photos, stream, frames.name)
+            result = run_stream(frames, photos.files, folder, frames.name, stream, events)
+            break
+        except EngineError as error:
+            if error.code is not ErrorCode.OUT_OF_MEMORY or size // 2 < _FEWEST_FRAMES:
+                raise
+            size //= 2
+            progress.note(f"Memory ran out, so the frames go through in chunks of {size}.")
+    _tell(result, source, progress)
+    outcome = _gather(result, frames, photos, (source, settings, progress))
+    shutil.rmtree(folder, ignore_errors=True)
+    return outcome
+
+
+def _clear_other_run(
+    folder: Path, photos: PinholePhotos, stream: StreamSettings, name: str
+) -> None:
+    """Remove chunks of a run with other frames or settings."""
+    key = RunKey(tuple(photos.files), stream.size, stream.overlap, name)
+    try:
+        ChunkStore(folder, key)
+    except EngineError as error:
+        if error.code not in (ErrorCode.INPUT_MISMATCH, ErrorCode.RESULT_BROKEN):
+            raise
+        shutil.rmtree(folder)
+
+
+class _FrameReader:
+    """The network as `streaming.runner.Predictor`: reads frames and looks at them together."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        photos: PinholePhotos,
+        run: tuple[PhotoSource, RunSettings, Progress],
+        facts: Path,
+    ) -> None:
+        self._predictor, self._photos, self._facts = predictor, photos, facts
+        self._source, self._settings, self._progress = run
+        self._first, self._share = 0.0, 1.0
+        preset = predictor.preset
+        branch = preset.any_view if isinstance(preset, NestedPreset) else preset
+        # the last block that has looked at one frame only: the same in every chunk
+        self._layer = (branch.backbone.multi_view_start or 1) - 1
+
+    @property
+    def name(self) -> str:
+        """Name all that the answers depend on."""
+        settings = self._settings.to_json()
+        for free in ("inputs", "output", "max_points", "drop_percent", "edge_step", "world_up"):
+            settings.pop(free)
+        views = [(v.name, v.width, v.height) for v in self._source.views]
+        content = json.dumps([settings, views, str(self._predictor.precision)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def set_part(self, first: float, share: float) -> None:
+        """Say which part of the stage the next call is."""
+        self._first, self._share = first, share
+
+    def report(self, fraction: float, detail: str = "") -> None:
+        """Tell how far the current call is."""
+        self._progress.report(self._first + fraction * self._share, detail)
+
+    def predict(self, frames: Sequence[int]) -> ChunkResult:
+        """Look at some frames together."""
+        from ..inference.predictor import PredictOptions
+
+        settings = self._settings
+        options = PredictOptions(
+            process_resolution=settings.network_resolution,
+            resize_method=settings.resize_method,
+            reference_view="middle",
+            use_ray_pose=settings.use_ray_pose,
+            export_layers=(self._layer,),
+            seed=settings.seed,
+        )
+        wanted = [self._photos.indices[frame] for frame in frames]
+        self._photos.reductions = []
+        least_side = _SPARE_PIXELS * settings.network_resolution
+        part = _Part(self, _PREPARED)
+        prediction = self._predictor.predict(
+            (image for _, image in self._photos.iterate_some(wanted, part, least_side)),
+            options,
+            lambda share: self.report(_PREPARED + share * (1 - _PREPARED), "network"),
+            self._progress.is_cancelled,
+        )
+        scale = np.diag([*[1 / self._photos.reductions[0]] * 2, 1.0])
+        self._save_facts(prediction.grid_from_original[0] @ scale, is_metric=prediction.is_metric)
+        depth, confidence = prediction.depth, np.maximum(prediction.confidence - 1, 0)
+        if prediction.sky is not None:
+            depth = np.where(prediction.sky, np.float32(0), depth)
+        tokens = prediction.features[self._layer]
+        descriptors = pool_tokens(tokens.reshape(len(tokens), -1, tokens.shape[-1]))
+        return ChunkResult(depth, confidence, prediction.w2c, prediction.K, descriptors)
+
+    def _save_facts(self, grid: NDArray[np.float64], *, is_metric: bool) -> None:
+        if not self._facts.exists():
+            with open_whole(self._facts) as file:
+                file.write(json.dumps({"grid": grid.tolist(), "is_metric": is_metric}).encode())
+
+    def load_facts(self) -> tuple[NDArray[np.float64], bool]:
+        """Return grid_from_photo (3, 3) of all frames, and whether depth is in metres."""
+        facts = json.loads(self._facts.read_text(encoding="utf-8"))
+        return np.array(facts["grid"]), bool(facts["is_metric"])
+
+
+class _Part:
+    """The first stretch of a call, while frames are read."""
+
+    def __init__(self, whole: _FrameReader, share: float) -> None:
+        self._whole, self._share = whole, share
+
+    def report(self, fraction: float, detail: str = "") -> None:
+        self._whole.report(fraction * self._share, detail)
+
+
+class _Events:
+    """Tells the user of chunks as they come, and shows the way so far."""
+
+    def __init__(
+        self,
+        frames: _FrameReader,
+        photos: PinholePhotos,
+        run: tuple[PhotoSource, RunSettings, Progress],
+        work: Path,
+    ) -> None:
+        self._frames, self._photos, self._work = frames, photos, work
+        self._source, self._settings, self._progress = run
+        self._w2c: list[NDArray[np.float64]] = []
+        self._K: list[NDArray[np.float64]] = []
+        self._points: list[NDArray[np.float32]] = []
+
+    def on_chunk(self, number: int, count: int, placed: PlacedChunk) -> None:
+        share = _NETWORK_SHARE / count
+        self._frames.set_part((number + 1) * share, share)
+        seam = placed.seam
+        drift = "" if seam is None else f", the last seam is off by {seam.shift:.1%} of the depth"
+        self._progress.report((number + 1) * share, f"chunk {number + 1} of {count}{drift}")
+        self._show(placed)
+        if self._progress.is_cancelled():
+            raise CancelledError
+
+    def _show(self, placed: PlacedChunk) -> None:
+        """Show cameras and some points so far; the loops may still move them."""
+        fresh = placed.result.pick(slice(-placed.fresh, None))
+        world, (grid, is_metric) = placed.world_from_chunk, self._frames.load_facts()
+        self._w2c.append(world.apply_to_w2c(fresh.w2c))
+        self._K.append(np.linalg.inv(grid) @ fresh.K)
+        depth = np.float32(world.scale) * fresh.depth
+        points = unproject(depth, fresh.K, self._w2c[-1])[depth > 0]
+        self._points.append(points[:: max(1, len(points) // _PREVIEW_POINTS)].astype(np.float32))
+        positions = np.concatenate(self._points)
+        count = len(positions)
+        w2c = np.concatenate(self._w2c)
+        shown = Outcome(
+            indices=self._photos.indices[: len(w2c)],
+            w2c=w2c,
+            K=np.concatenate(self._K),
+            cloud=Cloud(
+                positions,
+                np.full((count, 3), _GREY, np.uint8),
+                np.ones(count, np.float32),
+                np.full(count, -1, np.int32),
+            ),
+            is_metric=is_metric,
+        )
+        total = len(self._source.views)
+        show_preview(shown, total, self._work, self._settings.world_up, self._progress)
+
+    def on_loop(self, number: int, count: int, loop: Loop | None) -> None:
+        self._frames.set_part(_NETWORK_SHARE, 0.0)
+        state = "no loop" if loop is None else "closed"
+        self._progress.report(_NETWORK_SHARE, f"place {number + 1} of {count} seen again: {state}")
+        if self._progress.is_cancelled():
+            raise CancelledError
+
+    def on_nodes(self, nodes: Sim3Batch) -> None:
+        del nodes
+        self._progress.report(_NETWORK_SHARE, "points", force=True)
+
+
+def _tell(result: StreamResult, source: PhotoSource, progress: Progress) -> None:
+    """Say how well the chunks hold together, with the frames where they do not."""
+    progress.note(f"The sequence went through in {len(result.chunks)} chunks.")
+    used = int(np.count_nonzero(result.loop_weights > 0.1))  # noqa: PLR2004 - believed at all
+    if used:
+        progress.note(f"{used} places were seen again and hold the chunks together.")
+    for number, seam in enumerate(result.seams):
+        if seam is None or seam.inliers < _WEAK_SEAM:
+            frame = source.views[result.chunks[number + 1].begin].name
+            progress.note(
+                f"The part from {frame} on is joined to what is before it only loosely; more "
+                "frames that show both parts would help."
+            )
+
+
+def _gather(
+    result: StreamResult,
+    frames: _FrameReader,
+    photos: PinholePhotos,
+    run: tuple[PhotoSource, RunSettings, Progress],
+) -> Outcome:
+    """Make one outcome: cameras, and a cloud to which every frame gives its own part once."""
+    _, settings, progress = run
+    grid, is_metric = frames.load_facts()
+    # where each chunk has measured the metre, the middle of them is right
+    unit = float(np.exp(np.median(np.log(result.nodes.scales)))) if is_metric else 1.0
+    w2c = Sim3(1 / unit, np.eye(3), np.zeros(3)).apply_to_w2c(result.w2c)
+    K_grid = result.K
+    if settings.shared_lens:
+        K_grid = np.tile(np.median(result.K, axis=0), (len(w2c), 1, 1))
+    owner = np.array(result.owners)
+    cloud, dense = make_empty_cloud(), None
+    for number, chunk in enumerate(result.chunks):
+        mine = np.flatnonzero(owner == number)
+        share = (1 - _NETWORK_SHARE) * number / len(result.chunks)
+        progress.report(_NETWORK_SHARE + share, f"points of chunk {number + 1}")
+        own = slice(int(mine[0]) - chunk.begin, int(mine[-1]) + 1 - chunk.begin)
+        part = result.store.load(name_chunk(number), own)
+        depth = part.depth * np.float32(result.nodes.scales[number] / unit)
+        confidence = part.confidence + np.float32(1)  # as the network says it
+        fresh = fuse_depth(
+            depth,
+            confidence,
+            _read_pictures(photos, mine, grid, depth.shape[1:]),
+            (K_grid[mine], w2c[mine]),
+            (settings.drop_percent, settings.edge_step, settings.max_points),
+        )
+        fresh = fresh._replace(view=mine.astype(np.int32)[fresh.view])
+        joined = Cloud(*(np.concatenate(pair) for pair in zip(cloud, fresh, strict=True)))
+        cloud = thin_cloud(joined, _THINNED * settings.max_points)
+        if number == 0:
+            dense = _make_dense(len(w2c), depth.shape[1:], grid)
+        if dense is not None:
+            dense.depth[mine], dense.confidence[mine] = depth, confidence
+    if dense is None:
+        progress.note("The depth maps of all frames would be too large to keep: no meshes of them.")
+    K = np.linalg.inv(grid) @ K_grid
+    return Outcome(
+        indices=photos.indices,
+        w2c=w2c,
+        K=make_square_pixels(K) if settings.square_pixels else K,
+        cloud=thin_cloud(cloud, settings.max_points),
+        lens_of_camera=[-1] * len(w2c),
+        residual_px=[None] * len(w2c),
+        dense=dense,
+        is_metric=is_metric,
+    )
+
+
+def _read_pictures(
+    photos: PinholePhotos,
+    frames: NDArray[np.intp],
+    grid: NDArray[np.float64],
+    shape: tuple[int, ...],
+) -> NDArray[np.uint8]:
+    """Return (n, H, W, 3), the frames on the grid of their depth maps."""
+    height, width = shape
+    wanted = [photos.indices[frame] for frame in frames]
+    photos.reductions = []
+    pictures = []
+    least_side = _SPARE_PIXELS * max(shape)
+    for _, image in photos.iterate_some(wanted, _Silent(), least_side):
+        reduction = photos.reductions[-1]
+        reduced = grid @ np.diag([reduction, reduction, 1.0])
+        pictures.append(reduce_to_grid(image, reduced, (width, height)))
+    return np.stack(pictures)
+
+
+def _make_dense(frames: int, shape: tuple[int, ...], grid: NDArray[np.float64]) -> Dense | None:
+    """Return room for the depth maps of all frames; None if that is too much."""
+    whole = (frames, *shape)
+    if 2 * 4 * int(np.prod(whole)) > _MOST_DENSE_BYTES:
+        return None
+    return Dense(
+        np.zeros(whole, np.float32), np.ones(whole, np.float32), np.tile(grid, (frames, 1, 1))
+    )
+
+
+class _Silent:
+    """Nobody is told: the frames are read for the second time."""
+
+    def report(self, fraction: float, detail: str = "") -> None:
+        pass

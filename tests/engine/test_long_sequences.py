@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole runs of sequences that go through the network in chunks.
+
+The network has random weights: its depth means nothing, so these tests hold what is true of any.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("torch", reason="torch is not installed")
+
+from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
+from da3_blender.contract.progress import Progress
+from da3_blender.contract.result_folder import load_result
+from da3_blender.contract.settings import RunSettings
+from da3_blender.inference.predictor import Predictor
+from da3_blender.pipeline import create_pipeline
+from tests.engine.test_pipeline_runs import make_checkpoint
+
+FRAMES = 22
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return make_checkpoint(tmp_path_factory.mktemp("weights") / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    """A pan over a picture with structure everywhere."""
+    folder = tmp_path_factory.mktemp("shot")
+    rng = np.random.default_rng(1)
+    wide = Image.fromarray(rng.integers(0, 255, (24, 90, 3), dtype=np.uint8))
+    wide = wide.resize((900, 240), Image.Resampling.BICUBIC)
+    for number in range(FRAMES):
+        picture = wide.crop((20 * number, 0, 20 * number + 320, 240))
+        picture.save(folder / f"shot_{number + 1:04d}.jpg", quality=90)
+    return folder
+
+
+class Watcher:
+    """What a run tells, and a wish to stop after some chunks."""
+
+    def __init__(self, stop_after=None):
+        self.details, self.notes, self.shown = [], [], []
+        self.stop_after = stop_after
+
+    @property
+    def chunks(self):
+        return len({d.split(",")[0] for d in self.details if d.startswith("chunk ")})
+
+    def make_progress(self):
+        return Progress(
+            lambda stage, share, detail, left: self.details.append(detail),
+            lambda: self.stop_after is not None and self.chunks >= self.stop_after,
+            self.notes.append,
+            self.shown.append,
+        )
+
+
+def run(folder, frames, checkpoint, watcher=None, **changes):
+    watcher = watcher or Watcher()
+    settings = RunSettings(
+        **{
+            "inputs": (str(frames),),
+            "output": str(folder / "out"),
+            "input_kind": "SEQUENCE",
+            "cameras": "DA3",
+            "model": "da3-small",
+            "checkpoint": str(checkpoint),
+            "process_resolution": 84,
+            "chunk_frames": 8,
+            "square_pixels": False,
+            **changes,
+        }
+    )
+    create_pipeline().run(settings, watcher.make_progress())
+    return load_result(folder / "out"), watcher
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory, frames, checkpoint):
+    return run(tmp_path_factory.mktemp("long"), frames, checkpoint)
+
+
+def test_every_frame_has_a_camera_and_its_own_part_of_the_cloud(long):
+    result, watcher = long
+    assert [view["frame"] for view in result.views] == list(range(1, FRAMES + 1))
+    w2c, K = result.load("w2c"), result.load("K")
+    assert w2c.shape == (FRAMES, 4, 4)
+    assert np.allclose(w2c[:, :3, :3] @ np.swapaxes(w2c[:, :3, :3], 1, 2), np.eye(3), atol=1e-6)
+    assert np.ptp(K[:, 0, 0]) == 0  # one lens
+    assert len(np.unique(result.load("point_view"))) == FRAMES
+    assert result.load("depth").shape[0] == FRAMES
+    assert any("5 chunks" in note for note in watcher.notes)
+
+
+def test_points_lie_on_their_frames(long, frames):
+    result, _ = long
+    points, views = np.array(result.load("points")), np.array(result.load("point_view"))
+    w2c, K = np.array(result.load("w2c")), np.array(result.load("K"))
+    for view in (0, 9, FRAMES - 1):
+        mine = views == view
+        local = points[mine] @ w2c[view, :3, :3].T + w2c[view, :3, 3]
+        pixels = (local / local[:, 2:]) @ K[view].T
+        column, row = np.floor(pixels[:, 0]).astype(int), np.floor(pixels[:, 1]).astype(int)
+        # one lens for all moves the edges of the frames whose own lens was another
+        inside = (column >= -4) & (column < 324) & (row >= -4) & (row < 244)
+        assert inside.mean() > 0.99
+
+
+def test_nothing_is_left_beside_the_result(long):
+    result, _ = long
+    assert [path.name for path in result.folder.parent.iterdir()] == ["out"]
+
+
+def test_the_way_so_far_is_shown(long):
+    _, watcher = long
+    counts = [shown["cameras"] for shown in watcher.shown]
+    assert counts == sorted(counts)
+    assert counts[0] < FRAMES == counts[-1]
+
+
+def test_a_run_that_was_cancelled_goes_on_with_its_chunks(
+    tmp_path, frames, checkpoint, long, monkeypatch
+):
+    with pytest.raises(CancelledError):
+        run(tmp_path, frames, checkpoint, Watcher(stop_after=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.chunks"]
+    looked = []
+    predict = Predictor.predict
+
+    def count(self, images, options=None, *rest):
+        looked.append(1)
+        return predict(self, images, options, *rest)
+
+    monkeypatch.setattr(Predictor, "predict", count)
+    again, _ = run(tmp_path, frames, checkpoint)
+    assert len(looked) <= 3
+    for name in ("w2c", "K", "points", "depth"):
+        assert np.array_equal(again.load(name), long[0].load(name)), name
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_chunks_of_other_settings_are_not_taken(tmp_path, frames, checkpoint):
+    with pytest.raises(CancelledError):
+        run(tmp_path, frames, checkpoint, Watcher(stop_after=2))
+    result, _ = run(tmp_path, frames, checkpoint, process_resolution=98)
+    assert result.load("depth").shape[2] == 98
+
+
+def test_memory_that_runs_out_makes_smaller_chunks(tmp_path, frames, checkpoint, monkeypatch):
+    predict = Predictor.predict
+
+    def predict_few(self, images, options=None, *rest):
+        pictures = list(images)
+        if len(pictures) > 9:
+            raise EngineError(ErrorCode.OUT_OF_MEMORY, "too much", "less")
+        return predict(self, pictures, options, *rest)
+
+    monkeypatch.setattr(Predictor, "predict", predict_few)
+    result, watcher = run(tmp_path, frames, checkpoint, chunk_frames=16)
+    assert len(result.views) == FRAMES
+    assert any("chunks of 8" in note for note in watcher.notes)
+
+
+def test_short_sequences_and_photos_go_through_at_once(tmp_path, frames, checkpoint):
+    _, watcher = run(tmp_path, frames, checkpoint, frame_end=8)
+    assert not watcher.chunks
+    folder = tmp_path / "photos"
+    shutil.copytree(frames, folder)
+    _, watcher = run(tmp_path / "b", folder, checkpoint, input_kind="PHOTOS")
+    assert not watcher.chunks
