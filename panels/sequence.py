@@ -44,3 +44,4 @@ class DA3_PT_sequence(Panel):
         row = body.row()
         row.enabled = settings.target_fps == 0
         row.prop(settings, "frame_step")
+        body.prop(settings, "chunk_frames")

@@ -248,6 +248,16 @@ class SceneSettings(PropertyGroup):
         description="Make Gaussian splats; the models Giant and Nested can, and need more time",
         default=False,
     )
+    chunk_frames: IntProperty(
+        name="Frames at Once",
+        description=(
+            "Longer sequences and videos go through the network in overlapping chunks of so many "
+            "frames; 0 lets it see all at once, which needs memory for all"
+        ),
+        default=120,
+        min=0,
+        max=10_000,
+    )
     max_splats: IntProperty(
         name="Max Splats",
         description="Upper bound for the Gaussians; photos are left out where all give more",

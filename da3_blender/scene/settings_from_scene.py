@@ -54,6 +54,7 @@ _COPIED: Final = (
     "drop_percent",
     "edge_step",
     "max_points",
+    "chunk_frames",
 )
 
 
