@@ -24,6 +24,7 @@ from ..contract.views import SourceKind
 from ..contract.whole_file import open_whole
 from ..media.grid_picture import reduce_to_grid
 from ..network.presets import NestedPreset
+from ..streaming.chunks import make_chunks
 from ..streaming.loops import pool_tokens
 from ..streaming.runner import StreamSettings, name_chunk, run_stream
 from ..streaming.store import ChunkResult, ChunkStore, RunKey
@@ -102,6 +103,8 @@ def predict_long(
         frames = _FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
         events = _Events(frames, photos, (source, settings, progress), places[1])
         stream = StreamSettings(size, size // 2, min(_LOOP_HALF, size // 2))
+        count = len(make_chunks(len(photos.indices), stream.size, stream.overlap))
+        frames.set_part(0.0, _NETWORK_SHARE / count)
         try:
             _clear_other_run(folder, photos, stream, frames.name)
             result = run_stream(frames, photos.files, folder, frames.name, stream, events)
@@ -240,7 +243,9 @@ class _Events:
         self._frames.set_part((number + 1) * share, share)
         seam = placed.seam
         drift = "" if seam is None else f", the last seam is off by {seam.shift:.1%} of the depth"
-        self._progress.report((number + 1) * share, f"chunk {number + 1} of {count}{drift}")
+        self._progress.report(
+            (number + 1) * share, f"chunk {number + 1} of {count}{drift}", force=True
+        )
         self._show(placed)
         if self._progress.is_cancelled():
             raise CancelledError

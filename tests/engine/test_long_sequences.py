@@ -48,16 +48,20 @@ class Watcher:
     """What a run tells, and a wish to stop after some chunks."""
 
     def __init__(self, stop_after=None):
-        self.details, self.notes, self.shown = [], [], []
+        self.details, self.notes, self.shown, self.shares = [], [], [], []
         self.stop_after = stop_after
 
     @property
     def chunks(self):
         return len({d.split(",")[0] for d in self.details if d.startswith("chunk ")})
 
+    def hear(self, _stage, share, detail, _left):
+        self.details.append(detail)
+        self.shares.append(share)
+
     def make_progress(self):
         return Progress(
-            lambda stage, share, detail, left: self.details.append(detail),
+            self.hear,
             lambda: self.stop_after is not None and self.chunks >= self.stop_after,
             self.notes.append,
             self.shown.append,
@@ -125,6 +129,13 @@ def test_the_way_so_far_is_shown(long):
     counts = [shown["cameras"] for shown in watcher.shown]
     assert counts == sorted(counts)
     assert counts[0] < FRAMES == counts[-1]
+
+
+def test_progress_grows_with_the_chunks(long):
+    _, watcher = long
+    first = next(i for i, detail in enumerate(watcher.details) if detail.startswith("chunk 1"))
+    assert watcher.shares[first] < 0.4
+    assert watcher.shares == sorted(watcher.shares)
 
 
 def test_a_run_that_was_cancelled_goes_on_with_its_chunks(
