@@ -35,16 +35,18 @@ class DA3_PT_flight(Panel):
     bl_region_type = "UI"
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender wants a set
 
+    @classmethod
+    def poll(cls, context: Context) -> bool:
+        """Show it below a result only: nothing else in the tab comes before the model."""
+        return find_root(context) is not None
+
     def draw(self, context: Context) -> None:
-        """Show the choices; grey without a reconstruction."""
+        """Show the choices."""
         layout = self.layout
         root = find_root(context)
         settings = getattr(context.scene, names.SCENE_SETTINGS).flight
-        if root is None:
-            layout.label(text="Reconstruct photos first", icon="INFO")
-        flights = [] if root is None else list_parts(root, names.ROLE_FLIGHT)
+        flights = list_parts(root, names.ROLE_FLIGHT)
         column = layout.column()
-        column.enabled = root is not None
         column.use_property_split = True
         column.use_property_decorate = False
         _draw_way(column, settings, root)
@@ -58,9 +60,9 @@ class DA3_PT_flight(Panel):
         _draw_video(column, context, settings, has_flight=bool(flights))
 
 
-def _draw_way(layout: UILayout, settings: FlightSettings, root: Object | None) -> None:
+def _draw_way(layout: UILayout, settings: FlightSettings, root: Object) -> None:
     layout.prop(settings, "mode")
-    cameras = [] if root is None else list_cameras(root)
+    cameras = list_cameras(root)
     if len(cameras) == _ONE and isinstance(cameras[0].get(names.PROP_FRAME, 0), int):
         layout.label(text="One view: the camera wanders around it", icon="INFO")
     if settings.mode in _STAY:
