@@ -48,6 +48,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=max(1, cores - 2) if has_cuda else 1)
     parser.add_argument("--threads", type=int, default=min(cores, 8), help="of the network")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--start-from", type=Path, help="folder of exported weights that a new run goes on from"
+    )
     parser.add_argument("--rate", type=float, default=Rates.peak)
     parser.add_argument("--matrix-rate", type=float, default=Rates.matrix_peak)
     arguments = parser.parse_args()
@@ -60,6 +63,7 @@ def main() -> None:
         decay_share=arguments.decay_share,
         device=arguments.device,
         workers=arguments.workers,
+        start_from=arguments.start_from,
         rates=Rates(peak=arguments.rate, matrix_peak=arguments.matrix_rate),
     )
     trainer = Trainer(settings)

@@ -7,11 +7,14 @@ Runs in the environment `training`.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+from da3_blender.inference.weights import load_network
 
 from .optimization import Decay
 
@@ -97,6 +100,28 @@ def load_checkpoint(
         optimizer.load_state_dict(saved)
     progress = state["progress"]
     return Progress(**{**progress, "decay": Decay(**progress["decay"])})
+
+
+def load_exported(folder: Path, network: nn.Module) -> Progress:
+    """Fill a network with weights that `export` wrote: what a run on another machine begins with.
+
+    Args:
+        folder: with weights and `config.json`.
+        network: of the same preset.
+
+    Returns:
+        How far their run was; the moments of its optimizers are lost.
+    """
+    loaded, _ = load_network(folder, "cpu")
+    network.load_state_dict(loaded.state_dict())
+    facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))["training"]
+    return Progress(
+        step=facts["steps"],
+        seconds=3600 * facts["hours"],
+        scenes=facts["scenes_shown"],
+        pictures=facts["pictures_shown"],
+        decay=Decay(),
+    )
 
 
 def read_facts(path: Path) -> dict[str, Any]:

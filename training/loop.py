@@ -20,7 +20,7 @@ from da3_blender.network.any_view import ForwardOptions
 from da3_blender.network.presets import PATCH_SIZE, PRESETS
 
 from .batches import Batch, Batches, load_batches
-from .checkpoint import load_checkpoint, save_checkpoint, start_progress
+from .checkpoint import load_checkpoint, load_exported, save_checkpoint, start_progress
 from .initial_weights import make_network, whiten_patches
 from .losses import Losses, compute_attention_losses, compute_losses
 from .matching import AttentionTeacher
@@ -61,6 +61,8 @@ class TrainingSettings:
         workers: processes that make worlds.
         rates: learning rates.
         log_every: steps between two lines of the log.
+        start_from: folder of exported weights that a new run begins with, at the step at which
+            they ended; None for random ones.
         save_every_s: seconds between two checkpoints.
         validate_every_s: seconds between two looks at held-out worlds.
     """
@@ -75,6 +77,7 @@ class TrainingSettings:
     workers: int = 1
     rates: Rates = field(default_factory=Rates)
     log_every: int = 20
+    start_from: Path | None = None
     save_every_s: float = 180.0
     validate_every_s: float = 420.0
 
@@ -89,14 +92,17 @@ class Trainer:
         settings.out.mkdir(parents=True, exist_ok=True)
         place = settings.out / CHECKPOINT
         network = make_network(PRESETS[settings.preset], settings.seed)
-        if not place.exists():
+        self.progress = start_progress()
+        if not place.exists() and settings.start_from is not None:
+            self.progress = load_exported(settings.start_from, network)
+        elif not place.exists():
             whiten_patches(network, _collect_patches(settings))
+        self._first_step = self.progress.step  # the optimizers know nothing before it
         self.network = network.to(self.device)
         self.network.head.to(memory_format=torch.channels_last)
         self.teacher = AttentionTeacher(self.network.backbone["pretrained"])
         self.optimizers = make_optimizers(self.network, settings.rates, self.dtype)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        self.progress = start_progress()
         self.is_told_to_stop = False
         if place.exists():
             self.progress = load_checkpoint(place, self.network, self.average, self.optimizers)
@@ -105,7 +111,7 @@ class Trainer:
         """Train until the time is over or the rate has fallen to zero."""
         settings, progress = self.settings, self.progress
         held_out = HeldOut(*_HELD_OUT)
-        if progress.step == 0:
+        if progress.step == self._first_step:
             self._log({"constant": held_out.measure_constant()})
         batches = load_batches(
             Batches(settings.seed, settings.curriculum), progress.step, settings.workers
@@ -145,7 +151,7 @@ class Trainer:
             The losses before the step, and the norm of the gradient.
         """
         rates, progress = self.settings.rates, self.progress
-        set_rates(self.optimizers, rates, progress.decay, progress.step)
+        set_rates(self.optimizers, rates, progress.decay, progress.step, self._first_step)
         losses = self.compute(batch)
         losses.total.backward()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), rates.greatest_gradient)

@@ -116,9 +116,19 @@ def _is_block_matrix(name: str) -> bool:
     return ".blocks." in name or ".trunk." in name
 
 
-def set_rates(optimizers: list[Optimizer], rates: Rates, decay: Decay, step: int) -> float:
-    """Set the learning rates of a step and return their share of the peak."""
-    share = min(1.0, (step + 1) / rates.warm_up_steps) * decay.find_share(step)
+def set_rates(
+    optimizers: list[Optimizer], rates: Rates, decay: Decay, step: int, first_step: int = 0
+) -> float:
+    """Set the learning rates of a step and return their share of the peak.
+
+    Args:
+        optimizers: AdamW and perhaps Muon.
+        rates: the peaks.
+        decay: the last phase.
+        step: number of the step.
+        first_step: where the optimizers began; the warm-up counts from there.
+    """
+    share = min(1.0, (step - first_step + 1) / rates.warm_up_steps) * decay.find_share(step)
     for optimizer, peak in zip(optimizers, (rates.peak, rates.matrix_peak), strict=False):
         for group in optimizer.param_groups:
             group["lr"] = peak * share

@@ -292,3 +292,22 @@ def test_a_batch_is_a_function_of_seed_and_step(batches):
     again = Batches(3, "test")[2]
     for ours, theirs in zip(batches[2][:4], again[:4], strict=True):
         assert torch.equal(ours, theirs)
+
+
+def test_a_run_goes_on_from_exported_weights(tmp_path):
+    first = make_trainer(tmp_path / "first")
+    for step in range(2):
+        first.take_step(first_batch(step))
+    first.save(CHECKPOINT)
+    facts = export_weights(tmp_path / "first" / CHECKPOINT, tmp_path / "weights")
+    again = make_trainer(tmp_path / "again", start_from=tmp_path / "weights")
+    assert again.progress.step == facts["training"]["steps"] == 2
+    assert again.progress.pictures == first.progress.pictures
+    for name, values in again.network.state_dict().items():
+        assert torch.allclose(values, first.average[name], atol=2e-3), name  # stored in 16 bits
+    again.take_step(first_batch(2))
+    assert again.optimizers[0].param_groups[0]["lr"] == pytest.approx(QUICK.peak / 3)  # warm-up
+
+
+def first_batch(step):
+    return Batches(3, "test")[step]
