@@ -86,7 +86,9 @@ def test_a_card_without_marks_is_not_touched(tmp_path, weights):
     assert card.read_text(encoding="utf-8") == "text"
 
 
-@pytest.mark.parametrize(("steps", "sides"), [(100, "56 to 98"), (3500, "56 to 112")])
-def test_the_facts_name_what_was_shown_by_then(steps, sides):
+@pytest.mark.parametrize(
+    ("steps", "sides", "views"), [(100, "56 to 98", 3), (2500, "56 to 112", 4)]
+)
+def test_the_facts_name_what_was_shown_by_then(steps, sides, views):
     facts = FACTS | {"training": FACTS["training"] | {"steps": steps}}
-    assert f"sides of {sides} pixels and at most 4 views" in describe_facts(facts)
+    assert f"sides of {sides} pixels and at most {views} views" in describe_facts(facts)

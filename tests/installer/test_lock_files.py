@@ -61,7 +61,7 @@ def test_the_engine_imports_what_is_tested_at_the_set_up():
     )
     used = set(re.findall(r"^\s*(?:from|import) (\w+)", code, re.MULTILINE))
     libraries = {"numpy", "PIL", "pillow_heif", "av", "OpenEXR", "pycolmap", "safetensors", "scipy"}
-    libraries |= {"huggingface_hub", "torch"}
+    libraries |= {"huggingface_hub", "torch", "simplejpeg"}
     assert libraries <= used
     assert {name.partition(".")[0] for name in IMPORTS} == libraries
 
