@@ -89,7 +89,7 @@ def compute_attention_losses(matches: Tensor) -> Losses:
 
 
 def _compare_pairs(said: Tensor, true: Tensor) -> Tensor:
-    """Return the mean error of rotation plus direction from view to view, about radians."""
+    """Return the mean error of rotation, direction and log length from view to view."""
     views = said.shape[1]
     if views == 1:
         return said.new_zeros(())
@@ -98,6 +98,10 @@ def _compare_pairs(said: Tensor, true: Tensor) -> Tensor:
     length = true_way.norm(dim=-1)
     ways = [x / (x.square().sum(-1, keepdim=True) + _EPS).sqrt() for x in (said_way, true_way)]
     way = _root((ways[0] - ways[1]).square().sum(-1)) * (length / _STANDING).clamp_max(1)
+    # L1 on positions pulls what is unsure to 0; then no direction can be measured
+    said_length = (said_way.square().sum(-1) + _EPS).sqrt()
+    way = way + (said_length.clamp_min(_STANDING) / length.clamp_min(_STANDING)).log().abs()
+    way = way + ((_STANDING - said_length) / _STANDING).relu() * (length > _STANDING)
     others = ~torch.eye(views, dtype=torch.bool, device=said.device)
     return (turn + way)[:, others].mean()
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -91,6 +92,20 @@ def test_directions_from_view_to_view_are_judged_in_radians():
     turned[0, 1, :2] = torch.tensor([torch.cos(torch.tensor(0.2)), torch.sin(torch.tensor(0.2))])
     assert float(_compare_pairs(turned, true)) == pytest.approx(0.2, abs=0.01)
     assert float(_compare_pairs(true[:, :1], true[:, :1])) == 0
+    longer = true.clone()
+    longer[0, 1, :3] *= 2
+    assert float(_compare_pairs(longer, true)) == pytest.approx(np.log(2), abs=0.01)
+
+
+def test_positions_that_shrink_to_nothing_are_pulled_apart():
+    w2c = torch.eye(4).repeat(1, 2, 1, 1)
+    w2c[0, 1, 0, 3] = -1.0
+    true = cameras_to_encoding(w2c, torch.eye(3).repeat(1, 2, 1, 1) * FOCAL, SIZE)
+    shrunk = true.clone()
+    shrunk[0, 1, :3] *= 0.01
+    shrunk.requires_grad_()
+    _compare_pairs(shrunk, true).backward()
+    assert shrunk.grad[0, 1, 0] < -1  # towards the true place
 
 
 @pytest.mark.parametrize("shape", [(2, 24, 60), (2, 60, 24), (1, 32, 32)])
