@@ -22,7 +22,6 @@ class BuildOptions:
         make_cameras: make camera objects.
         make_points: make the cloud.
         make_mesh: make a mesh of each depth map, with its photo on it.
-        make_splats: make the splats of a result that has some.
         mesh_step: every n-th pixel of the depth maps becomes a vertex.
         mesh_drop_percent: share of the least confident depth that makes no surface.
         mesh_cut: surfaces are cut where depth jumps by more than this share.
@@ -43,7 +42,6 @@ class BuildOptions:
     make_cameras: bool = True
     make_points: bool = True
     make_mesh: bool = False
-    make_splats: bool = True
     mesh_step: int = 2
     mesh_drop_percent: float = 20.0
     mesh_cut: float = 0.05

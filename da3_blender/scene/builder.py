@@ -88,9 +88,7 @@ def build_scene(
                 site.notes.append("The result has no points.")
             elif options.make_points:
                 make_points(context, reconstruction, site)
-            splats = None
-            if options.make_splats:
-                splats = make_network_splats(reconstruction, site, context.view_layer)
+            splats = make_network_splats(reconstruction, site, context.view_layer)
             _set_up_scene(context, reconstruction, site, cameras)
             if known is None:
                 _select_only(context, root)

@@ -175,9 +175,7 @@ def _read_old(result: Result) -> dict[str, Any]:
 def make_build_options(scene: Scene) -> BuildOptions:
     """Gather the choices of the scene builder."""
     chosen = getattr(scene, names.SCENE_SETTINGS)
-    # Splats are made wherever a result has some: its run was asked for them.
-    asked = [field.name for field in fields(BuildOptions) if field.name != "make_splats"]
-    values = {name: getattr(chosen, name) for name in asked}
+    values = {field.name: getattr(chosen, field.name) for field in fields(BuildOptions)}
     # Blender keeps single precision: 0.05 comes back with noise behind it.
     return BuildOptions(
         **{k: round(v, _DECIMALS) if isinstance(v, float) else v for k, v in values.items()}
