@@ -61,6 +61,22 @@ def identity_sim3() -> Sim3:
     return Sim3(1.0, np.eye(3), np.zeros(3))
 
 
+def chain_sim3(c_from_b: Sim3, b_from_a: Sim3) -> Sim3:
+    """Return `c_from_a`, first the second and then the first similarity."""
+    return Sim3(
+        c_from_b.scale * b_from_a.scale,
+        c_from_b.rotation @ b_from_a.rotation,
+        c_from_b.scale * c_from_b.rotation @ b_from_a.translation + c_from_b.translation,
+    )
+
+
+def invert_sim3(b_from_a: Sim3) -> Sim3:
+    """Return `a_from_b`."""
+    rotation = b_from_a.rotation.T
+    scale = 1.0 / b_from_a.scale
+    return Sim3(scale, rotation, -scale * rotation @ b_from_a.translation)
+
+
 def fit_sim3(source: NDArray[np.floating], target: NDArray[np.floating]) -> Sim3:
     """Fit target ~ s R source + t in the least-squares sense.
 

@@ -189,19 +189,3 @@ def _fit_from_orientations(reference: Array, estimate: Array) -> Sim3:
     has_spread = min(spread_x, spread_y) > 1e-9 * max(1.0, np.linalg.norm(mean_x))
     scale = float(spread_y / spread_x) if has_spread else 1.0
     return Sim3(scale, rotation, mean_y - scale * rotation @ mean_x)
-
-
-def chain_sim3(c_from_b: Sim3, b_from_a: Sim3) -> Sim3:
-    """Return `c_from_a`, first the second and then the first similarity."""
-    return Sim3(
-        c_from_b.scale * b_from_a.scale,
-        c_from_b.rotation @ b_from_a.rotation,
-        c_from_b.scale * c_from_b.rotation @ b_from_a.translation + c_from_b.translation,
-    )
-
-
-def invert_sim3(b_from_a: Sim3) -> Sim3:
-    """Return `a_from_b`."""
-    rotation = b_from_a.rotation.T
-    scale = 1.0 / b_from_a.scale
-    return Sim3(scale, rotation, -scale * rotation @ b_from_a.translation)

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
-from ..contract.similarity import Sim3
+from ..contract.similarity import Sim3, chain_sim3
 from ..network.presets import SingleViewPreset
-from .given_cameras import chain_sim3
 from .prediction import Prediction, PredictOptions
 from .sky import FAR_QUANTILE, has_enough_pixels
 

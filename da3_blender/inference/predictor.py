@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..contract.errors import CancelledError, EngineError, ErrorCode
+from ..contract.similarity import chain_sim3, invert_sim3
 from ..network.any_view import ForwardOptions
 from ..network.nested import NestedNetwork
 from ..network.presets import NestedPreset, SingleViewPreset
@@ -29,10 +30,8 @@ from .compiling import compile_blocks, is_compiler_failure, leave_compiled
 from .devices import describe_device
 from .given_cameras import (
     align_cameras,
-    chain_sim3,
     check_cameras,
     check_intrinsics,
-    invert_sim3,
     normalise_cameras,
 )
 from .out_of_memory import (

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import bpy
-
 from ..contract import names
+from .recipes import get_geometry_nodes
 
 if TYPE_CHECKING:
     from bpy.types import GeometryNodeTree, Node, NodeSocket
@@ -24,19 +23,12 @@ INPUT_MATERIAL: Final = "Material"
 
 def get_point_nodes() -> GeometryNodeTree:
     """Return the node group of this version's recipe; an older one keeps its users, renamed."""
-    for group in bpy.data.node_groups:
-        is_ours = group.library is None and group.bl_idname == "GeometryNodeTree"
-        if is_ours and group.get(names.PROP_STAMP) == RECIPE:
-            return group
-    older = bpy.data.node_groups.get(names.NODES_POINTS)
-    if older is not None and names.PROP_STAMP in older:
-        older.name = f"{names.NODES_POINTS} (recipe {older[names.PROP_STAMP]})"
-    group = bpy.data.node_groups.new(names.NODES_POINTS, "GeometryNodeTree")
-    group.is_modifier = True
+    return get_geometry_nodes(names.NODES_POINTS, RECIPE, _fill)
+
+
+def _fill(group: GeometryNodeTree) -> None:
     _add_sockets(group)
     _add_nodes(group)
-    group[names.PROP_STAMP] = RECIPE
-    return group
 
 
 def _add_sockets(group: GeometryNodeTree) -> None:

@@ -67,9 +67,6 @@ LIMITS: Final = (
     *(TRIM_BORDER, TRIM_FAR, LEAST_NEIGHBOURS, CROP, CROP_BOX),
 )
 """What decides which Gaussians show."""
-NETWORK_BORDER: Final = 8 / 256
-"""Trim Border for clouds of the network: it sees least at the edges of a photo, and 8 pixels of
-256 on each side are what its authors leave out when they draw such a cloud."""
 
 INPUTS: Final = (
     SplatInput(LOOK, "Float", 1.0, (0, 1), "0 is points, 0.5 solid ellipsoids, 1 soft splats"),

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import bpy
-
 from ..contract import names
 from . import splat_inputs as inputs
 from .field_builder import Field, FieldBuilder
+from .recipes import get_geometry_nodes
 from .splat_colour import add_colour
 from .splat_limits import add_limits
 from .splat_material import ATTR_LOOK, ATTR_PLACE
@@ -39,18 +38,12 @@ _ACROSS, _ALONG = "da3_across", "da3_along"
 
 def get_splat_nodes() -> GeometryNodeTree:
     """Return the node group of this version's recipe; an older one keeps its users, renamed."""
-    for group in bpy.data.node_groups:
-        if group.library is None and group.get(names.PROP_STAMP) == RECIPE:
-            return group
-    older = bpy.data.node_groups.get(names.NODES_SPLATS)
-    if older is not None and names.PROP_STAMP in older:
-        older.name = f"{names.NODES_SPLATS} (recipe {older[names.PROP_STAMP]})"
-    group = bpy.data.node_groups.new(names.NODES_SPLATS, "GeometryNodeTree")
-    group.is_modifier = True
+    return get_geometry_nodes(names.NODES_SPLATS, RECIPE, _fill)
+
+
+def _fill(group: GeometryNodeTree) -> None:
     inputs.add_sockets(group)
     _add_nodes(group)
-    group[names.PROP_STAMP] = RECIPE
-    return group
 
 
 def _add_nodes(group: GeometryNodeTree) -> None:

@@ -46,7 +46,7 @@ def make_splat_object(name: str, cloud: GaussianCloud, *, trim_border: float = 0
         name: of the object and its mesh.
         cloud: OpenCV world.
         trim_border: hides what is nearer to the edge of its photo, as a share of that side;
-            `splat_inputs.NETWORK_BORDER` for clouds of the network.
+            `splats.result_arrays.NETWORK_BORDER` for clouds of the network.
 
     Returns:
         An object at the origin, in Blender's world.

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import bpy
-
 from ..contract import names
 from . import splat_inputs as inputs
 from .field_builder import Field, FieldBuilder
+from .recipes import get_geometry_nodes
 from .splat_limits import add_limits, sort_scales
 
 if TYPE_CHECKING:
@@ -37,18 +36,12 @@ _SURFACE: Final = 0.1
 
 def get_proxy_nodes() -> GeometryNodeTree:
     """Return the node group of this version's recipe; an older one keeps its users, renamed."""
-    for group in bpy.data.node_groups:
-        if group.library is None and group.get(names.PROP_STAMP) == RECIPE:
-            return group
-    older = bpy.data.node_groups.get(names.NODES_PROXY)
-    if older is not None and names.PROP_STAMP in older:
-        older.name = f"{names.NODES_PROXY} (recipe {older[names.PROP_STAMP]})"
-    group = bpy.data.node_groups.new(names.NODES_PROXY, "GeometryNodeTree")
-    group.is_modifier = True
+    return get_geometry_nodes(names.NODES_PROXY, RECIPE, _fill)
+
+
+def _fill(group: GeometryNodeTree) -> None:
     _add_sockets(group)
     _add_nodes(group)
-    group[names.PROP_STAMP] = RECIPE
-    return group
 
 
 def _add_sockets(group: GeometryNodeTree) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..contract.result_folder import Result, ResultWriter
 
 NETWORK_BORDER: Final = 8 / 256
-"""Gaussians of pixels nearer to an edge of their photo, as a share of that side, are poor."""
+"""Gaussians of pixels nearer to an edge of their photo, as a share of that side, are poor: 8 pixels
+of 256 on each side are what the release leaves out."""
 # field of a cloud -> array of a result
 _ARRAYS: Final = {
     "positions": "splat_positions",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
-from ..contract.similarity import Sim3, identity_sim3
+from ..contract.similarity import Sim3, chain_sim3, identity_sim3, invert_sim3
 from .chunks import Chunk, assign_owners, assign_owners_late, make_chunks, place_window
 from .loops import Candidate, find_loops, find_loops_like_release
 from .overlap import (
@@ -27,7 +27,7 @@ from .overlap import (
 )
 from .point_alignment import align_points_like_release
 from .pose_graph import Loops, Solution, solve_graph, solve_graph_like_release
-from .sim3_batch import Sim3Batch, compose, invert, stack_sim3
+from .sim3_batch import Sim3Batch, stack_sim3
 from .store import ChunkResult, ChunkStore, RunKey
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def _run_chunks(
             seam = _join(before, result.pick(slice(0, shared)), settings)
             seams.append(seam)
             if seam is not None:
-                world = _chain(world, seam.first_from_second)
+                world = chain_sim3(world, seam.first_from_second)
         fresh = chunk.end - (chunks[number - 1].end if number else 0)
         own = result.descriptors
         gathered.append(None if own is None else own[-fresh:].astype(np.float16))
@@ -236,10 +236,6 @@ def _run_chunks(
 def _copy(result: ChunkResult) -> ChunkResult:
     """Return the frames without the chunk that they are a part of."""
     return ChunkResult(*(None if part is None else part.copy() for part in result))
-
-
-def _chain(world: Sim3, step: Sim3) -> Sim3:
-    return compose(stack_sim3([world]), stack_sim3([step])).get(0)
 
 
 def _share(result: ChunkResult) -> SharedFrames:
@@ -352,8 +348,8 @@ def _measure_loop(
         trust < _LEAST_INLIERS or min(confidences) < _LEAST_LOOP_CONFIDENCE
     ):
         return None
-    first, second = (stack_sim3([seam.first_from_second]) for seam in seams)
-    return Loop(ends, compose(first, invert(second)).get(0), trust, candidate[:2])
+    first, second = (seam.first_from_second for seam in seams)
+    return Loop(ends, chain_sim3(first, invert_sim3(second)), trust, candidate[:2])
 
 
 def _solve(steps: Sim3Batch, loops: list[Loop], settings: StreamSettings) -> Solution:

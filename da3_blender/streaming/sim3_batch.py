@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..contract.similarity import Sim3
+from ..contract.similarity import Sim3, chain_sim3, identity_sim3
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,17 +89,9 @@ def accumulate(steps: Sim3Batch) -> Sim3Batch:
     Returns:
         K + 1; number k takes node k to node 0.
     """
-    nodes = [Sim3(1.0, np.eye(3), np.zeros(3))]
+    nodes = [identity_sim3()]
     for k in range(steps.count):
-        scale, rotation, translation = nodes[-1]
-        step = steps.get(k)
-        nodes.append(
-            Sim3(
-                scale * step.scale,
-                rotation @ step.rotation,
-                scale * rotation @ step.translation + translation,
-            )
-        )
+        nodes.append(chain_sim3(nodes[-1], steps.get(k)))
     return stack_sim3(nodes)
 
 

@@ -12,6 +12,7 @@ import pytest
 bpy = pytest.importorskip("bpy")
 
 from da3_blender.splats.files import SplatFormat, read_splats, write_splats  # noqa: E402
+from da3_blender.splats.result_arrays import NETWORK_BORDER  # noqa: E402
 from tests.addon.splat_scenes import make_shell  # noqa: E402
 from tests.splats.clouds import make_cloud, measure_turns  # noqa: E402
 
@@ -286,7 +287,7 @@ def test_an_object_holds_what_is_known_of_its_gaussians(objects, inputs):
         far=(number / 20).astype(np.float32),
         neighbours=number.astype(np.int32),
     )
-    ob = objects.make_splat_object("s", cloud, trim_border=inputs.NETWORK_BORDER)
+    ob = objects.make_splat_object("s", cloud, trim_border=NETWORK_BORDER)
     back = objects.read_splat_object(ob)
     for name in ("border", "far", "neighbours"):
         assert np.array_equal(getattr(back, name), getattr(cloud, name))

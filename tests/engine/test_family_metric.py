@@ -13,8 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed")
 
 from da3_blender.contract.errors import EngineError, ErrorCode
-from da3_blender.contract.similarity import Sim3, identity_sim3
-from da3_blender.inference.given_cameras import chain_sim3, invert_sim3
+from da3_blender.contract.similarity import Sim3, chain_sim3, identity_sim3, invert_sim3
 from da3_blender.inference.metric_scale import apply_metric_scale, fit_metric_scale, metric_depth
 from da3_blender.inference.prediction import Prediction
 from da3_blender.inference.sky import fill_sky, mask_sky
