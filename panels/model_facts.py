@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _USUAL_PHOTO: Final = (4000, 3000)
 _MOST_PHOTOS: Final = 2000
+_ORDERED: Final = ("SEQUENCE", "VIDEO")
 
 
 class Forecast(NamedTuple):
@@ -89,6 +90,10 @@ def _estimate(settings: PropertyGroup, views: int, precision: str) -> RunEstimat
         one = estimate_run(settings.model, 1, size, precision, speed)
         seconds = None if one.seconds is None else views * one.seconds
         return type(one)(one.memory_bytes, seconds)
+    chunk = settings.chunk_frames
+    if settings.input_kind in _ORDERED and 0 < chunk < views:
+        # one chunk at a time: their number decides the time, which nobody has measured
+        return estimate_run(settings.model, chunk, size, precision, None)
     return estimate_run(settings.model, views, size, precision, speed)
 
 

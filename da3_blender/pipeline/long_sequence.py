@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..contract.cameras import make_square_pixels
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.models import Capability, get_model
 from ..contract.projection import unproject
+from ..contract.protocol import VERSION
 from ..contract.similarity import Sim3
 from ..contract.views import SourceKind
 from ..contract.whole_file import open_whole
@@ -27,14 +29,13 @@ from ..network.presets import NestedPreset
 from ..streaming.chunks import make_chunks
 from ..streaming.loops import pool_tokens
 from ..streaming.runner import StreamSettings, name_chunk, run_stream
-from ..streaming.store import ChunkResult, ChunkStore, RunKey
+from ..streaming.store import ChunkResult, RunKey, holds_run
 from .outcome import Dense, Outcome
 from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
 from .preview import show_preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -98,21 +99,21 @@ def predict_long(
         CancelledError: the user cancelled; the chunks stay.
     """
     folder = places[0].with_name(places[0].name + _SUFFIX)
-    size = settings.chunk_frames
+    frames = _FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
+    size = _find_started(folder, photos, frames.name, settings.chunk_frames)
     while True:
-        frames = _FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
         events = _Events(frames, photos, (source, settings, progress), places[1])
-        stream = StreamSettings(size, size // 2, min(_LOOP_HALF, size // 2))
+        stream = _make_stream(size)
         count = len(make_chunks(len(photos.indices), stream.size, stream.overlap))
         frames.set_part(0.0, _NETWORK_SHARE / count)
         try:
-            _clear_other_run(folder, photos, stream, frames.name)
             result = run_stream(frames, photos.files, folder, frames.name, stream, events)
             break
         except EngineError as error:
             if error.code is not ErrorCode.OUT_OF_MEMORY or size // 2 < _FEWEST_FRAMES:
                 raise
             size //= 2
+            shutil.rmtree(folder)
             progress.note(f"Memory ran out, so the frames go through in chunks of {size}.")
     _tell(result, source, progress)
     outcome = _gather(result, frames, photos, (source, settings, progress))
@@ -120,17 +121,29 @@ def predict_long(
     return outcome
 
 
-def _clear_other_run(
-    folder: Path, photos: PinholePhotos, stream: StreamSettings, name: str
-) -> None:
-    """Remove chunks of a run with other frames or settings."""
-    key = RunKey(tuple(photos.files), stream.size, stream.overlap, name)
-    try:
-        ChunkStore(folder, key)
-    except EngineError as error:
-        if error.code not in (ErrorCode.INPUT_MISMATCH, ErrorCode.RESULT_BROKEN):
-            raise
+def _make_stream(size: int) -> StreamSettings:
+    """Return how a sequence is cut into chunks of a size."""
+    return StreamSettings(size, size // 2, min(_LOOP_HALF, size // 2))
+
+
+def _find_started(folder: Path, photos: PinholePhotos, name: str, largest: int) -> int:
+    """Return the size of the chunks that a stopped run has left, which may have become smaller.
+
+    Chunks of other frames or settings are removed.
+    """
+    size = largest
+    while size >= min(_FEWEST_FRAMES, largest):
+        stream = _make_stream(size)
+        key = RunKey(tuple(photos.files), stream.size, stream.overlap, name)
+        try:
+            if holds_run(folder, key):
+                return size
+        except EngineError:  # a damaged manifest says nothing
+            break
+        size //= 2
+    if folder.exists():
         shutil.rmtree(folder)
+    return largest
 
 
 class _FrameReader:
@@ -158,7 +171,14 @@ class _FrameReader:
         for free in ("inputs", "output", "max_points", "drop_percent", "edge_step", "world_up"):
             settings.pop(free)
         views = [(v.name, v.width, v.height) for v in self._source.views]
-        content = json.dumps([settings, views, str(self._predictor.precision)], sort_keys=True)
+        # pictures that were replaced under the same names are others
+        files = [
+            (path, Path(path).stat().st_mtime_ns)
+            for path in sorted({view.path for view in self._source.views})
+            if Path(path).exists()
+        ]
+        parts = [VERSION, settings, views, files, str(self._predictor.precision)]
+        content = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def set_part(self, first: float, share: float) -> None:

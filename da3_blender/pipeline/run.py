@@ -269,13 +269,14 @@ class Pipeline:
             device = network.describe_device()
             wanted = (device.name, settings.model, network.precision)
             earlier = find_speed(self._speeds, writer.folder, wanted)
-            say_forecast(network, views, settings, earlier, progress)
-            began_s = time.monotonic()
             if sparse is None and is_long(settings, source):
+                # chunks neither take the memory of all frames nor tell the speed of one look
                 places = (writer.folder, writer.work)
                 outcome = predict_long(network, photos, source, settings, progress, places)
-            else:
-                outcome = predict_dense(network, photos, source, settings, progress, sparse)
+                return outcome.replace(photos=photos.files)
+            say_forecast(network, views, settings, earlier, progress)
+            began_s = time.monotonic()
+            outcome = predict_dense(network, photos, source, settings, progress, sparse)
         except CancelledError:
             if sparse is None or not progress.accept_end():
                 raise

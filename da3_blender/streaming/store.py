@@ -89,9 +89,8 @@ class ChunkStore:
     def __init__(self, folder: Path, key: RunKey) -> None:
         self.folder = folder
         manifest = folder / _MANIFEST
-        wanted = {"format": FORMAT, **asdict(key), "frames": list(key.frames)}
         if manifest.exists():
-            if _read_json(manifest) != wanted:
+            if not holds_run(folder, key):
                 raise EngineError(
                     ErrorCode.INPUT_MISMATCH,
                     f"The folder {folder} holds the chunks of another run.",
@@ -99,7 +98,7 @@ class ChunkStore:
                 )
             return
         with open_whole(manifest) as file:
-            file.write(json.dumps(wanted).encode())
+            file.write(json.dumps(_describe(key)).encode())
 
     def has(self, name: str) -> bool:
         """Tell whether something was stored whole."""
@@ -159,6 +158,20 @@ class ChunkStore:
 
     def _place(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
+
+
+def holds_run(folder: Path, key: RunKey) -> bool:
+    """Tell whether a folder holds chunks of a run.
+
+    Raises:
+        EngineError: RESULT_BROKEN.
+    """
+    manifest = folder / _MANIFEST
+    return manifest.exists() and _read_json(manifest) == _describe(key)
+
+
+def _describe(key: RunKey) -> dict[str, Any]:
+    return {"format": FORMAT, **asdict(key), "frames": list(key.frames)}
 
 
 def estimate_disk_bytes(chunks: list[Chunk], height: int, width: int) -> int:

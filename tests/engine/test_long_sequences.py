@@ -7,6 +7,7 @@ The network has random weights: its depth means nothing, so these tests hold wha
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import numpy as np
@@ -188,3 +189,45 @@ def test_short_sequences_and_photos_go_through_at_once(tmp_path, frames, checkpo
     shutil.copytree(frames, folder)
     _, watcher = run(tmp_path / "b", folder, checkpoint, input_kind="PHOTOS")
     assert not watcher.chunks
+
+
+def test_smaller_chunks_are_gone_on_with_too(tmp_path, frames, checkpoint, monkeypatch):
+    predict, looked = Predictor.predict, []
+
+    def predict_few(self, images, options=None, *rest):
+        pictures = list(images)
+        looked.append(len(pictures))
+        if len(pictures) > 9:
+            raise EngineError(ErrorCode.OUT_OF_MEMORY, "too much", "less")
+        return predict(self, pictures, options, *rest)
+
+    monkeypatch.setattr(Predictor, "predict", predict_few)
+    with pytest.raises(CancelledError):
+        run(tmp_path, frames, checkpoint, Watcher(stop_after=2), chunk_frames=16)
+    looked.clear()
+    result, _ = run(tmp_path, frames, checkpoint, chunk_frames=16)
+    assert len(result.views) == FRAMES
+    assert max(looked) == 8
+    assert len(looked) <= 3
+
+
+def test_frames_that_were_replaced_are_looked_at_again(tmp_path, frames, checkpoint, monkeypatch):
+    own = tmp_path / "own"
+    shutil.copytree(frames, own)
+    with pytest.raises(CancelledError):
+        run(tmp_path, own, checkpoint, Watcher(stop_after=2))
+    os.utime(own / "shot_0001.jpg", ns=(1, 1))
+    watcher = Watcher()
+    predict, looked = Predictor.predict, []
+
+    def count(self, images, options=None, *rest):
+        looked.append(1)
+        return predict(self, images, options, *rest)
+
+    monkeypatch.setattr(Predictor, "predict", count)
+    run(tmp_path, own, checkpoint, watcher)
+    assert len(looked) == watcher.chunks
+
+
+def test_a_chunk_is_no_measure_of_the_speed(long):
+    assert long[0].manifest["speed"] is None
