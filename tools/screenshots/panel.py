@@ -52,7 +52,7 @@ def shoot_panels(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
 
     Blender remembers by its name which panel is open, so each gets another name for its picture.
     """
-    names = ("models", "cameras_model", "sequence", "points", "scene")
+    names = ("models", "cameras_model", "sequence", "points", "scene", "splats")
     classes = {name: getattr(bpy.types, f"DA3_PT_{name}") for name in names}
     for cls in classes.values():
         bpy.utils.unregister_class(cls)
@@ -155,7 +155,7 @@ def look_around(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     with ui.context():
         bpy.ops.da3.dismiss()
         bpy.ops.da3.look_through(camera="balls_0010.png")
-    yield 1
+    yield from settle(ui)
     ui.shot("camera")
     ui.shading("WIREFRAME")
     yield 1
