@@ -11,7 +11,7 @@ confidently wrong, all from a seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +31,7 @@ _FARTHEST = 60.0
 _CELL = 18.0
 _EYE = 1.6
 _DESCRIPTORS = 64
+_CHUNK = 120
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Place:
         low: (B, 3) corners of the boxes, metres, z up.
         high: (B, 3) opposite corners.
         w2c: (F, 4, 4) float64, OpenCV world-to-camera.
+        keeps: depth maps stay in `seen`, for places that are asked many times.
+        seen: depth maps by their frames.
     """
 
     name: str
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     w2c: NDArray[np.float64]
+    keeps: bool = False
+    seen: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     @property
     def frames(self) -> int:
@@ -65,10 +70,16 @@ class Place:
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3) @ np.linalg.inv(self.K).T
         maps = []
         for frame in frames:
-            c2w = invert_rigid(self.w2c[frame])
-            direction, origin = rays @ c2w[:3, :3].T, c2w[:3, 3]
-            maps.append(_hit(self.low, self.high, origin, direction).reshape(HEIGHT, WIDTH))
-        return np.stack(maps).astype(np.float32)
+            known = self.seen.get(frame)
+            if known is None:
+                c2w = invert_rigid(self.w2c[frame])
+                direction, origin = rays @ c2w[:3, :3].T, c2w[:3, 3]
+                hit = _hit(self.low, self.high, origin, direction).reshape(HEIGHT, WIDTH)
+                known = hit.astype(np.float32)
+                if self.keeps:
+                    self.seen[frame] = known
+            maps.append(known)
+        return np.stack(maps)
 
 
 def _hit(
@@ -225,8 +236,8 @@ class StandIn:
     seed: int = 0
     turn_deg: float = 0.05
     slip: float = 0.02
-    bend: float = 0.02
-    noise: float = 0.02
+    bend: float = 0.04
+    noise: float = 0.03
     outliers: float = 0.05
     calls: int = 0
 
@@ -253,12 +264,14 @@ class StandIn:
         """Return cameras in the world of the first one and a unit of their own."""
         c2w = invert_rigid(true_w2c)
         steps = np.linalg.inv(c2w[:-1]) @ c2w[1:]
+        # as sure of any set of views as of a chunk, however many there are
+        few = (_CHUNK / max(len(steps), 1)) ** 0.5
         ways = np.linalg.norm(steps[:, :3, 3], axis=1)
         # a jump, as between the ends of a loop, is seen and not walked
         ways = np.minimum(ways, 4 * np.median(ways)) if len(ways) else ways
         errors = np.zeros((len(steps), 7))
-        errors[:, :3] = self.slip * ways[:, None] * random.normal(size=(len(steps), 3))
-        errors[:, 3:6] = np.radians(self.turn_deg) * random.normal(size=(len(steps), 3))
+        errors[:, :3] = few * self.slip * ways[:, None] * random.normal(size=(len(steps), 3))
+        errors[:, 3:6] = few * np.radians(self.turn_deg) * random.normal(size=(len(steps), 3))
         moves = exponential(errors)
         wrong = np.tile(np.eye(4), (len(steps), 1, 1))
         wrong[:, :3, :3], wrong[:, :3, 3] = moves.rotations, moves.translations

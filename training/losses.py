@@ -31,7 +31,7 @@ DUSt3R (arXiv 2312.14132) errors as large as ours leave all confidence at its fl
 _CAMERA_WEIGHT = 1.0
 _GRADIENT_WEIGHT = 1.0
 _SKY_WEIGHT = 0.05
-_PAIR_WEIGHT = 0.3
+_PAIR_WEIGHT = 1.0
 _MATCH_WEIGHT = 2.0
 _EPS = 1e-6
 _STANDING = 0.05

@@ -334,7 +334,7 @@ def _gather(
     _, settings, progress = run
     grid, is_metric = frames.load_facts()
     # where each chunk has measured the metre, the middle of them is right
-    unit = float(np.exp(np.median(np.log(result.nodes.scales)))) if is_metric else 1.0
+    unit = float(np.exp(np.median(np.log(result.depth_scales)))) if is_metric else 1.0
     w2c = Sim3(1 / unit, np.eye(3), np.zeros(3)).apply_to_w2c(result.w2c)
     K_grid = result.K
     if settings.shared_lens:
@@ -347,7 +347,8 @@ def _gather(
         progress.report(_NETWORK_SHARE + share, f"points of chunk {number + 1}")
         own = slice(int(mine[0]) - chunk.begin, int(mine[-1]) + 1 - chunk.begin)
         part = result.store.load(name_chunk(number), own)
-        depth = part.depth * np.float32(result.nodes.scales[number] / unit)
+        scales = (result.depth_scales[mine] / unit).astype(np.float32)
+        depth = part.depth * scales[:, None, None]
         confidence = part.confidence + np.float32(1)  # as the network says it
         fresh = fuse_depth(
             depth,

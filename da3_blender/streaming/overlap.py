@@ -14,7 +14,7 @@ import numpy as np
 
 from ..contract.cameras import invert_rigid
 from ..contract.rotations import measure_angle
-from ..contract.similarity import Sim3
+from ..contract.similarity import Sim3, fit_sim3
 from .point_alignment import Alignment, align_points, combine_confidence
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ _WORST_ANGLE: Final = 3.0
 _WORST_SHIFT: Final = 0.03
 """The same for their centres, as a share of the median depth."""
 _FEWEST_PIXELS: Final = 50
+_MOST_FRAME_PIXELS: Final = 4096
+"""Of a frame, for the ratio of its depths."""
 _SCALE_ROUNDS: Final = 3
+_LEAST_SCALE_ERROR: Final = 0.006
+"""The depths of all frames may share an error of this size."""
+_LEAST_WAY_ERROR: Final = 1e-3
+_FEWEST_CENTRES: Final = 4
 _AGREEMENT: Final = 0.1
 """Points that differ by less than this share of their depth agree."""
 
@@ -58,6 +64,11 @@ class Seam(NamedTuple):
         angle_deg: median angle between the cameras of shared frames after it.
         shift: median distance of their centres, share of the median depth.
         source: "cameras" or "points".
+        typical: median depth of the shared frames, units of the first chunk.
+        depth_error: expected error of the logarithm of the scale that the depths give.
+        scale_error: the same with what the cameras say.
+        frame_scales: (F,) float64, ratio of the depths of each frame, first to second; NaN where
+            too little is known in both.
     """
 
     first_from_second: Sim3
@@ -65,6 +76,10 @@ class Seam(NamedTuple):
     angle_deg: float
     shift: float
     source: str
+    typical: float
+    depth_error: float
+    scale_error: float
+    frame_scales: NDArray[np.float64]
 
 
 def measure_depth_scale(
@@ -104,16 +119,48 @@ def measure_depth_scale(
 
 def align_cameras_and_depth(first: SharedFrames, second: SharedFrames) -> Sim3 | None:
     """Find first_from_second from the poses of shared frames and the ratio of their depths."""
-    scale = measure_depth_scale(first.depth, second.depth, first.confidence, second.confidence)
+    scale = measure_scale(first, second)
     if scale is None:
         return None
     total = np.einsum("fji,fjk->ik", first.w2c[:, :3, :3], second.w2c[:, :3, :3])
     u, _, vt = np.linalg.svd(total)
     rotation = (u * [1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-    centres = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
-    one, two = centres
-    translation = np.median(one - scale * two @ rotation.T, axis=0)
-    return Sim3(scale, rotation, translation)
+    one, two = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
+    translation = np.median(one - scale.scale * two @ rotation.T, axis=0)
+    return Sim3(scale.scale, rotation, translation)
+
+
+class _Scale(NamedTuple):
+    scale: float
+    by_depth: float  # expected error of the logarithm, of the depths alone
+    error: float  # the same, of all that is known
+
+
+def measure_scale(first: SharedFrames, second: SharedFrames) -> _Scale | None:
+    """Weigh the ratio of the depths against the ratio of the ways that the cameras have gone.
+
+    A camera that has hardly moved says nothing of the scale, one that has gone far says more than
+    depths do, which share an error from frame to frame. None if too little depth is known.
+    """
+    depth = measure_depth_scale(first.depth, second.depth, first.confidence, second.confidence)
+    if depth is None:
+        return None
+    frames = np.log(_measure_frame_scales(first, second))
+    known = np.isfinite(frames)
+    by_depth = _LEAST_SCALE_ERROR
+    if known.any():
+        by_depth = max(by_depth, float(np.sqrt(np.mean((frames[known] - np.log(depth)) ** 2))))
+    one, two = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
+    if len(one) < _FEWEST_CENTRES or not np.ptp(two, axis=0).any():
+        return _Scale(depth, by_depth, by_depth)
+    fitted = fit_sim3(two, one)
+    spread = float(np.sqrt(((one - one.mean(0)) ** 2).sum(1).mean()))
+    rest = float(np.sqrt(((fitted.apply_to_points(two) - one) ** 2).sum(1).mean()))
+    # what is left is drift, which does not average out
+    by_way = max(rest / max(spread, 1e-12), _LEAST_WAY_ERROR)
+    weights = np.array([by_depth, by_way]) ** -2.0
+    both = np.log([depth, max(fitted.scale, 1e-12)])
+    return _Scale(float(np.exp(weights @ both / weights.sum())), by_depth, weights.sum() ** -0.5)
 
 
 def align_frames_by_points(first: SharedFrames, second: SharedFrames) -> Alignment | None:
@@ -166,9 +213,32 @@ def judge_overlap(first: SharedFrames, second: SharedFrames, sim: Sim3, source: 
     typical = float(np.median(first.depth[known])) if known.any() else 1.0
     centres = invert_rigid(first.w2c)[:, :3, 3] - invert_rigid(moved)[:, :3, 3]
     shift = float(np.median(np.linalg.norm(centres, axis=1))) / max(typical, 1e-12)
+    scale = measure_scale(first, second)
     return Seam(
-        sim, _count_inliers(first, second, sim, known), float(np.median(angles)), shift, source
+        sim,
+        _count_inliers(first, second, sim, known),
+        float(np.median(angles)),
+        shift,
+        source,
+        typical,
+        1.0 if scale is None else scale.by_depth,
+        1.0 if scale is None else scale.error,
+        _measure_frame_scales(first, second),
     )
+
+
+def _measure_frame_scales(first: SharedFrames, second: SharedFrames) -> NDArray[np.float64]:
+    """Return (F,), the ratio of the depths of each single frame."""
+    _, height, width = first.depth.shape
+    step = max(1, round((height * width / _MOST_FRAME_PIXELS) ** 0.5))
+    scales = []
+    for frame in range(len(first.depth)):
+        part = np.s_[frame, step // 2 :: step, step // 2 :: step]
+        scale = measure_depth_scale(
+            first.depth[part], second.depth[part], first.confidence[part], second.confidence[part]
+        )
+        scales.append(np.nan if scale is None else scale)
+    return np.array(scales, np.float64)
 
 
 def _count_inliers(

@@ -14,26 +14,28 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import numpy as np
 
+from ..contract.cameras import invert_rigid
 from ..contract.similarity import Sim3, chain_sim3, identity_sim3, invert_sim3
 from .chunks import Chunk, assign_owners, assign_owners_late, make_chunks, place_window
+from .frame_graph import MeasuredLoops, PlacedFrames, Sequence3D, place_frames
 from .loops import Candidate, find_loops, find_loops_like_release
 from .overlap import (
     Seam,
     SharedFrames,
-    align_frames_by_points,
     align_overlap,
     judge_overlap,
     lift_pixels,
 )
+from .overview import LEAST_COVER, list_steps, make_overviews, measure_cover
+from .pieces import Piece, Tie
 from .point_alignment import align_points_like_release
 from .pose_graph import Loops, Solution, solve_graph, solve_graph_like_release
 from .sim3_batch import Sim3Batch, stack_sim3
 from .store import ChunkResult, ChunkStore, RunKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -42,6 +44,9 @@ _LEAST_INLIERS: Final = 0.4
 _LEAST_LOOP_CONFIDENCE: Final = 0.5
 """Mean confidence of a loop's frames, in parts of that of its chunks."""
 _MOST_LOOPS: Final = 200
+_STRETCHES: Final = 15
+"""Between nodes of a chunk."""
+_SAMPLED_CHUNKS: Final = 8
 _RELEASE_FLOOR: Final = 0.1
 
 
@@ -64,6 +69,7 @@ class StreamSettings:
         least_loop_gap: frames between the ends of a loop, at least; 0 is the size of a chunk.
         loop_radius: two loops do not begin and end nearer to each other than this, in frames.
         closes_loops: look for loops at all.
+        takes_overviews: look at every n-th frame of long stretches too.
         like_release: join, look for loops and optimise as DA3-Streaming does, for comparison.
     """
 
@@ -73,6 +79,7 @@ class StreamSettings:
     least_loop_gap: int = 0
     loop_radius: int = 25
     closes_loops: bool = True
+    takes_overviews: bool = True
     like_release: bool = False
 
 
@@ -84,12 +91,14 @@ class Loop(NamedTuple):
         first_from_second: the later chunk in the earlier one's world.
         trust: 0 to 1.
         frames: the frames that looked alike.
+        scale_error: expected error of the logarithm of the scale.
     """
 
     chunks: tuple[int, int]
     first_from_second: Sim3
     trust: float
     frames: tuple[int, int]
+    scale_error: float
 
 
 class StreamResult(NamedTuple):
@@ -99,6 +108,7 @@ class StreamResult(NamedTuple):
         chunks: N chunks.
         owners: chunk whose depth and camera each frame takes.
         nodes: N, world_from_chunk.
+        depth_scales: (F,) float64, world units per unit of the depth that a frame's owner says.
         w2c: (F, 4, 4) float64, OpenCV.
         K: (F, 3, 3) float64, pixels of the depth maps.
         seams: N - 1, how neighbours were joined; None where nothing could join them.
@@ -110,6 +120,7 @@ class StreamResult(NamedTuple):
     chunks: list[Chunk]
     owners: list[int]
     nodes: Sim3Batch
+    depth_scales: NDArray[np.float64]
     w2c: NDArray[np.float64]
     K: NDArray[np.float64]
     seams: list[Seam | None]
@@ -182,13 +193,37 @@ def run_stream(
     loops: list[Loop] = []
     if settings.closes_loops and descriptors is not None and len(chunks) > 1:
         loops = _find_loops(predictor, chunks, store, descriptors, settings, events)
-    solution = _solve(steps, loops, settings)
-    if events is not None:
-        events.on_nodes(solution.nodes)
+    measured = _gather_loops(loops)
     owners = (assign_owners_late if settings.like_release else assign_owners)(chunks)
-    w2c, K = _collect_cameras(chunks, owners, store, solution.nodes)
+    cameras = [store.load_cameras(name_chunk(number)) for number in range(len(chunks))]
+    K = _collect(chunks, owners, [each[1] for each in cameras])
+    if settings.like_release:
+        placed = _place_blocks(chunks, owners, cameras, solve_graph_like_release(steps, measured))
+    else:
+        spacing = max(1, settings.size // _STRETCHES)
+        pieces = _make_pieces(chunks, [each[0] for each in cameras], spacing)
+        known = Sequence3D(pieces, seams, np.array(owners))
+        if settings.takes_overviews and len(chunks) > 1:
+            known = _look_over(predictor, known, store, settings, spacing)
+        again = MeasuredLoops(
+            measured,
+            np.array([loop.frames for loop in loops], np.intp).reshape(-1, 2),
+            np.array([loop.scale_error for loop in loops], np.float64),
+        )
+        placed = place_frames(known, solve_graph(steps, measured), again)
+    if events is not None:
+        events.on_nodes(placed.nodes)
     return StreamResult(
-        chunks, owners, solution.nodes, w2c, K, seams, loops, solution.weights, store
+        chunks,
+        owners,
+        placed.nodes,
+        placed.depth_scales,
+        placed.w2c,
+        K,
+        seams,
+        loops,
+        placed.loop_weights,
+        store,
     )
 
 
@@ -334,13 +369,6 @@ def _measure_loop(
         seam = _join(inside, looked, settings)
         if seam is None:
             return None
-        if not settings.like_release:
-            by_points = align_frames_by_points(_share(inside), _share(looked))
-            if by_points is not None:  # few frames: whichever way agrees more
-                other = judge_overlap(
-                    _share(inside), _share(looked), by_points.target_from_source, "points"
-                )
-                seam = max(seam, other, key=lambda each: each.inliers)
         seams.append(seam)
         confidences.append(float(looked.confidence.mean() / max(inside.confidence.mean(), 1e-12)))
     trust = min(seam.inliers for seam in seams)
@@ -349,32 +377,94 @@ def _measure_loop(
     ):
         return None
     first, second = (seam.first_from_second for seam in seams)
-    return Loop(ends, chain_sim3(first, invert_sim3(second)), trust, candidate[:2])
+    error = float(np.hypot(*(seam.scale_error for seam in seams)))
+    return Loop(ends, chain_sim3(first, invert_sim3(second)), trust, candidate[:2], error)
 
 
-def _solve(steps: Sim3Batch, loops: list[Loop], settings: StreamSettings) -> Solution:
-    measured = Loops(
+def _make_pieces(chunks: list[Chunk], w2c: list[NDArray[np.float64]], spacing: int) -> list[Piece]:
+    """Choose the frames of each chunk that are nodes: every `spacing`-th one, and the borders."""
+    pieces = []
+    for number, chunk in enumerate(chunks):
+        frames = np.arange(chunk.begin, chunk.end)
+        near = chunks[max(0, number - 2) : number + 3]
+        borders = [edge for each in near for edge in (each.begin, each.end - 1)]
+        nodes = np.flatnonzero((frames % spacing == 0) | np.isin(frames, borders))
+        pieces.append(Piece(frames, invert_rigid(w2c[number]), nodes))
+    return pieces
+
+
+def _look_over(
+    predictor: Predictor,
+    known: Sequence3D,
+    store: ChunkStore,
+    settings: StreamSettings,
+    spacing: int,
+) -> Sequence3D:
+    """Look at every n-th frame of long stretches, where neighbours among them see the same."""
+    step = _choose_step(known, store, spacing)
+    if not step:
+        return known
+    far: list[Piece] = []
+    ties: list[Tie] = []
+    for number, frames in enumerate(make_overviews(len(known.owners), step, settings.size)):
+        name = f"overview_{step:02d}_{number:05d}"
+        if not store.has(name):
+            store.save(name, predictor.predict(frames.tolist()))
+        result = store.load(name)
+        found = []
+        for owner in np.unique(known.owners[frames]).tolist():
+            shared = np.flatnonzero(known.owners[frames] == owner)
+            begin = known.chunks[owner].frames[0]
+            inside = store.load(name_chunk(owner), frames[shared] - begin)
+            seam = align_overlap(_share(inside), _share(result.pick(shared)))
+            if seam is not None and seam.source == "cameras":
+                place = len(known.chunks) + len(far)
+                found.append(Tie(owner, place, seam, frames[shared]))
+        if found:
+            nodes = np.flatnonzero(frames % spacing == 0)
+            far.append(Piece(frames, invert_rigid(result.w2c), nodes))
+            ties += found
+    return known._replace(far=far, far_ties=ties)
+
+
+def _choose_step(known: Sequence3D, store: ChunkStore, spacing: int) -> int:
+    """Return the largest step of an overview whose frames still see the same; 0 if none does."""
+    steps = list_steps(spacing)
+    if not steps:
+        return 0
+    some = np.unique(np.linspace(0, len(known.chunks) - 1, _SAMPLED_CHUNKS).round().astype(int))
+    covers = []
+    for number in some.tolist():
+        result = store.load(name_chunk(number))
+        covers.append([measure_cover(result, step) for step in steps])
+    typical = np.median(covers, axis=0)
+    return next((s for s, cover in zip(steps, typical, strict=True) if cover >= LEAST_COVER), 0)
+
+
+def _gather_loops(loops: list[Loop]) -> Loops:
+    return Loops(
         np.array([loop.chunks for loop in loops], np.intp).reshape(-1, 2),
         stack_sim3([loop.first_from_second for loop in loops]),
         np.array([loop.trust for loop in loops]),
     )
-    solve: Callable[[Sim3Batch, Loops], Any] = (
-        solve_graph_like_release if settings.like_release else solve_graph
+
+
+def _collect(
+    chunks: list[Chunk], owners: list[int], parts: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return one entry for each frame, that of its owner."""
+    return np.stack(
+        [parts[owner][frame - chunks[owner].begin] for frame, owner in enumerate(owners)]
     )
-    return solve(steps, measured)
 
 
-def _collect_cameras(
-    chunks: list[Chunk], owners: list[int], store: ChunkStore, nodes: Sim3Batch
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return w2c and K of all frames in the world."""
-    owner = np.array(owners)
-    w2c, K = np.empty((len(owners), 4, 4)), np.empty((len(owners), 3, 3))
-    for number, chunk in enumerate(chunks):
-        mine = np.flatnonzero(owner == number)
-        if not len(mine):
-            continue
-        part = slice(int(mine[0]) - chunk.begin, int(mine[-1]) + 1 - chunk.begin)
-        result = store.load(name_chunk(number), part)
-        w2c[mine], K[mine] = nodes.get(number).apply_to_w2c(result.w2c), result.K
-    return w2c, K
+def _place_blocks(
+    chunks: list[Chunk],
+    owners: list[int],
+    cameras: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+    solution: Solution,
+) -> PlacedFrames:
+    """Move chunks as blocks, as the release does."""
+    moved = [solution.nodes.get(k).apply_to_w2c(each[0]) for k, each in enumerate(cameras)]
+    scales = solution.nodes.scales[np.array(owners, np.intp)]
+    return PlacedFrames(_collect(chunks, owners, moved), scales, solution.nodes, solution.weights)

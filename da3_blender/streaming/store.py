@@ -121,23 +121,13 @@ class ChunkStore:
         with open_whole(self._place(name)) as file:
             np.savez(file, **arrays)
 
-    def load(self, name: str, frames: slice = slice(None)) -> ChunkResult:
+    def load(self, name: str, frames: slice | NDArray[np.integer] = slice(None)) -> ChunkResult:
         """Read some frames of a result.
 
         Raises:
             EngineError: RESULT_BROKEN.
         """
-        place = self._place(name)
-        try:
-            with np.load(place, allow_pickle=False) as file:
-                parts = [file[key][frames] if key in file else None for key in _ARRAYS]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise EngineError(
-                ErrorCode.RESULT_BROKEN,
-                f"The chunk {place} cannot be read ({error}).",
-                "Remove the file: the run computes it again.",
-            ) from error
-        depth, confidence, w2c, K, descriptors = parts
+        depth, confidence, w2c, K, descriptors = self._read(name, _ARRAYS, frames)
         return ChunkResult(
             depth.astype(np.float32),
             _unpack_confidence(confidence),
@@ -145,6 +135,29 @@ class ChunkStore:
             K,
             None if descriptors is None else descriptors.astype(np.float32),
         )
+
+    def load_cameras(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Read w2c (n, 4, 4) and K (n, 3, 3) of a result, which is much less than all of it.
+
+        Raises:
+            EngineError: RESULT_BROKEN.
+        """
+        w2c, K = self._read(name, ("w2c", "K"), slice(None))
+        return w2c, K
+
+    def _read(
+        self, name: str, keys: tuple[str, ...], frames: slice | NDArray[np.integer]
+    ) -> list[NDArray[Any]]:
+        place = self._place(name)
+        try:
+            with np.load(place, allow_pickle=False) as file:
+                return [file[key][frames] if key in file else None for key in keys]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise EngineError(
+                ErrorCode.RESULT_BROKEN,
+                f"The chunk {place} cannot be read ({error}).",
+                "Remove the file: the run computes it again.",
+            ) from error
 
     def save_facts(self, name: str, facts: dict[str, Any]) -> None:
         """Store plain numbers, such as a seam."""

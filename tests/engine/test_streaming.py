@@ -51,7 +51,7 @@ def test_exact_answers_give_exact_cameras(tmp_path, ring, like_release):
 
 
 def test_loops_hold_the_ends_together(tmp_path, ring):
-    wrong = StandIn(ring, seed=2, turn_deg=0.3, slip=0.05)
+    wrong = StandIn(ring, seed=2, turn_deg=0.12, slip=0.02)
     open_chain = solve(wrong, tmp_path / "open", replace(SMALL, closes_loops=False))
     closed = solve(wrong, tmp_path / "closed")
     assert closed.loops
