@@ -29,6 +29,7 @@ REFERENCE_VIEWS: Final = ("saddle_balanced", "saddle_sim_range", "first", "middl
 MATCHING: Final = ("AUTO", "EXHAUSTIVE", "SEQUENTIAL")
 LENS_MODELS: Final = ("SIMPLE_RADIAL", "SIMPLE_PINHOLE", "PINHOLE", "RADIAL", "OPENCV")
 WORLD_UP: Final = ("AVERAGE", "FIRST_CAMERA", "NONE")
+KEYFRAMES: Final = ("OFF", "AUTO", "COUNT")
 
 # name of a setting -> what it may be
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
@@ -42,11 +43,14 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "matching": MATCHING,
     "lens_model": LENS_MODELS,
     "world_up": WORLD_UP,
+    "keyframes": KEYFRAMES,
 }
 # name -> (smallest, largest) allowed value
 _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "frame_step": (1, 100_000),
     "target_fps": (0.0, 1000.0),
+    "keyframe_count": (2, 1_000_000),
+    "keyframe_motion": (0.005, 0.5),
     "process_resolution": (56, 4096),
     "max_features": (256, 65_536),
     "max_photo_side": (320, 16_384),
@@ -71,6 +75,12 @@ class RunSettings:
         frame_end: last frame number to use, inclusive; None is the last.
         frame_step: use every n-th frame.
         target_fps: frames per second of video to use; 0 means `frame_step` decides.
+        keyframes: which of these frames are looked at for depth: OFF is all, AUTO those far enough
+            from each other and sharp, COUNT so many as `keyframe_count` says.
+        keyframe_count: wished number.
+        keyframe_motion: share of the picture's diagonal by which the picture moves from one to the
+            next, for AUTO; there is one each second at least.
+        pose_between: the frames between keyframes get cameras too, but no points.
         cameras: who finds the cameras; AUTO is DA3 where a checkpoint can be had, else COLMAP.
         model: one of MODELS.
         checkpoint: file or folder with the weights; "" looks in the Hugging Face cache.
@@ -120,6 +130,10 @@ class RunSettings:
     frame_end: int | None = None
     frame_step: int = 1
     target_fps: float = 0.0
+    keyframes: str = "OFF"
+    keyframe_count: int = 100
+    keyframe_motion: float = 0.05
+    pose_between: bool = True
     cameras: str = "AUTO"
     model: str = DEFAULT_MODEL
     checkpoint: str = ""

@@ -123,6 +123,27 @@ def frame_to_picture(frame: VideoFrame, shape: FrameShape) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels)
 
 
+def frame_to_grey(frame: VideoFrame, shape: FrameShape, side: int) -> NDArray[np.uint8]:
+    """Convert one frame to a small grey picture with square pixels, not turned.
+
+    Args:
+        frame: decoded, any pixel format and depth.
+        shape: of the video.
+        side: pixels of the longer side; smaller pictures stay as they are.
+
+    Returns:
+        (h, w) uint8 grey levels, each the mean of what it covers.
+    """
+    scale = min(1.0, side / max(shape.width, shape.height))
+    small = frame.reformat(
+        width=max(1, round(shape.width * scale)),
+        height=max(1, round(shape.height * scale)),
+        format="gray",
+        interpolation=Interpolation.AREA,
+    )
+    return small.to_ndarray()
+
+
 def _choose_matrix(frame: VideoFrame) -> Colorspace:
     is_hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
     untagged = Colorspace.ITU709 if is_hd else Colorspace.ITU601
