@@ -15,8 +15,9 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_BLOCK: Final = 1024
-_SAMPLES: Final = 200_000
+_BLOCK_NUMBERS: Final = 1 << 20
+"""Similarities that are looked at at once."""
+_SAMPLES: Final = 20_000
 _DEVIATIONS: Final = 5.0
 """Above the median of frames far apart, in robust standard deviations."""
 _ROBUST: Final = 1.4826
@@ -72,16 +73,39 @@ def find_loops(
     if threshold is None:
         return []
     found: list[Candidate] = []
-    for begin in range(0, len(unit), _BLOCK):
-        similar = unit[begin : begin + _BLOCK] @ unit.T
-        rows, columns = np.nonzero(similar > threshold)
-        later = columns - (rows + begin) >= least_gap
-        found += [
-            Candidate(int(row) + begin, int(column), float(similar[row, column]))
-            for row, column in zip(rows[later], columns[later], strict=True)
-        ]
-    found.sort(key=lambda pair: -pair.similarity)
+    cell = max(1, radius // 2)
+    rows = max(1, _BLOCK_NUMBERS // (cell * len(unit))) * cell
+    for begin in range(0, len(unit), rows):
+        similar = unit[begin : begin + rows] @ unit.T
+        first = np.arange(begin, begin + len(similar))
+        similar[np.arange(len(unit)) - first[:, None] < least_gap] = -1
+        found += _find_peaks(similar, begin, cell, threshold)
+    found.sort(key=lambda pair: (-pair.similarity, pair.first, pair.second))
     return _thin(found, radius, most)
+
+
+def _find_peaks(
+    similar: NDArray[np.float32], begin: int, cell: int, threshold: float
+) -> list[Candidate]:
+    """Return the best pair of each square of `cell` frames, where it is above the threshold."""
+    height, width = similar.shape
+    padded = np.full((-height % cell + height, -width % cell + width), -1, np.float32)
+    padded[:height, :width] = similar
+    squares = padded.reshape(len(padded) // cell, cell, -1, cell).swapaxes(1, 2)
+    squares = squares.reshape(*squares.shape[:2], -1)
+    best = squares.argmax(-1)
+    value = np.take_along_axis(squares, best[..., None], -1)[..., 0]
+    down, across = np.nonzero(value > threshold)
+    place = best[down, across]
+    return [
+        Candidate(int(row), int(column), float(similarity))
+        for row, column, similarity in zip(
+            begin + down * cell + place // cell,
+            across * cell + place % cell,
+            value[down, across],
+            strict=True,
+        )
+    ]
 
 
 def centre_descriptors(descriptors: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_matrix, diags
-from scipy.sparse.linalg import spsolve
+from scipy.sparse import coo_matrix, csc_matrix, diags
+from scipy.sparse.linalg import splu
 
 from .sim3_batch import TANGENT, Sim3Batch, compose, exponential, invert, logarithm
 
@@ -59,7 +59,7 @@ def minimise(nodes: Sim3Batch, edges: Edges, weights: NDArray[np.float64]) -> Si
     for _ in range(_MOST_STEPS):
         hessian, gradient = _build_system(nodes, edges, weights, residual)
         while damping < _MOST_DAMPING:
-            step = spsolve(hessian + damping * diags(hessian.diagonal()), -gradient)
+            step = _solve(hessian + damping * diags(hessian.diagonal()), -gradient)
             moved = _move(nodes, step)
             new_residual = edges.measure(moved)
             new_cost = float(weights @ (new_residual**2).sum(1))
@@ -76,6 +76,17 @@ def minimise(nodes: Sim3Batch, edges: Edges, weights: NDArray[np.float64]) -> Si
     return nodes
 
 
+def _solve(matrix: csc_matrix, right: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve a symmetric system, with an order of the unknowns that keeps the factors small."""
+    factors = splu(
+        matrix.tocsc(),
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    return factors.solve(right)
+
+
 def _move(nodes: Sim3Batch, step: NDArray[np.float64]) -> Sim3Batch:
     """Return S_i Exp(d_i) for all nodes but the first."""
     every = np.concatenate((np.zeros((1, TANGENT)), step.reshape(-1, TANGENT)))
@@ -87,7 +98,7 @@ def _build_system(
     edges: Edges,
     weights: NDArray[np.float64],
     residual: NDArray[np.float64],
-) -> tuple[coo_matrix, NDArray[np.float64]]:
+) -> tuple[csc_matrix, NDArray[np.float64]]:
     """Return J^T W J and J^T W r over the nodes from the second on."""
     ends = [nodes.pick(edges.pairs[:, side]) for side in (0, 1)]
     root = np.sqrt(weights)[:, None]
