@@ -90,10 +90,14 @@ def _estimate(settings: PropertyGroup, views: int, precision: str) -> RunEstimat
         one = estimate_run(settings.model, 1, size, precision, speed)
         seconds = None if one.seconds is None else views * one.seconds
         return type(one)(one.memory_bytes, seconds)
+    if settings.input_kind in _ORDERED and settings.keyframes == "COUNT":
+        views = min(views, settings.keyframe_count)
     chunk = settings.chunk_frames
     if settings.input_kind in _ORDERED and 0 < chunk < views:
         # one chunk at a time: their number decides the time, which nobody has measured
         return estimate_run(settings.model, chunk, size, precision, None)
+    if settings.input_kind in _ORDERED and settings.keyframes != "OFF":
+        speed = None  # how many keyframes there are, and what is between, shows later
     return estimate_run(settings.model, views, size, precision, speed)
 
 

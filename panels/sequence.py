@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class DA3_PT_sequence(Panel):
-    """Kind of input, range, step."""
+    """Kind of input, range, step, keyframes."""
 
     bl_label = "Video & Sequence"
     bl_parent_id = "DA3_PT_main"
@@ -27,7 +27,7 @@ class DA3_PT_sequence(Panel):
     bl_options = {"DEFAULT_CLOSED"}  # noqa: RUF012 - Blender wants a set
 
     def draw(self, context: Context) -> None:
-        """Show range and step, grey where they have no meaning."""
+        """Show range, step and keyframes, grey where they have no meaning."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -44,4 +44,11 @@ class DA3_PT_sequence(Panel):
         row = body.row()
         row.enabled = settings.target_fps == 0
         row.prop(settings, "frame_step")
+        body.prop(settings, "keyframes")
+        if settings.keyframes == "AUTO":
+            body.prop(settings, "keyframe_motion")
+        elif settings.keyframes == "COUNT":
+            body.prop(settings, "keyframe_count")
+        if settings.keyframes != "OFF":
+            body.prop(settings, "pose_between")
         body.prop(settings, "chunk_frames")

@@ -23,6 +23,15 @@ INPUT_KIND: Final[Items] = (
     ("SEQUENCE", "Sequence", "Numbered frames; one camera moves along the time line"),
     ("VIDEO", "Video", "Frames of a video; one camera moves along the time line"),
 )
+KEYFRAMES: Final[Items] = (
+    ("OFF", "All, or Every n-th", "Every frame that Step or Target FPS leave makes points"),
+    (
+        "AUTO",
+        "Automatic Keyframes",
+        "Sharp frames between which the picture has moved enough, one a second at least",
+    ),
+    ("COUNT", "Number of Keyframes", "So many sharp frames, equally far from each other"),
+)
 CAMERAS: Final[Items] = (
     (
         "AUTO",

@@ -46,13 +46,14 @@ class Grid(NamedTuple):
 
 
 def make_meshes(reconstruction: Reconstruction, site: Site, frames: dict[str, int] | None) -> int:
-    """Make or update one mesh for each view.
+    """Make or update one mesh for each view that has a depth map.
 
     Args:
         reconstruction: with depth maps.
         site: of the build.
         frames: number on the time line for each name of a view, where one camera moves: each
-            mesh then shows at its own frames only. None shows all of them always.
+            mesh then shows from its own frame to that of the next one only. None shows all of
+            them always.
 
     Returns:
         The number of meshes.
@@ -67,26 +68,27 @@ def make_meshes(reconstruction: Reconstruction, site: Site, frames: dict[str, in
     known = {str(ob.get(names.PROP_IMAGE)): ob for ob in list_parts(site.root, names.ROLE_MESH)}
     least = _find_least_confidence(maps, site.options.mesh_drop_percent)
     kept = []
-    for index, view in enumerate(reconstruction.views):
+    views = [reconstruction.views[index] for index in maps.views]
+    for row, (index, view) in enumerate(zip(maps.views.tolist(), views, strict=True)):
         ob = known.get(view.name)
         if ob is not None and site.only and view.name not in site.only:
             continue
         if ob is not None and site.options.keep_edits and is_edited(ob.data):
             kept.append(ob.name)
             continue
-        mesh = _make_mesh(reconstruction, index, _make_grid(reconstruction, index, site, least))
+        mesh = _make_mesh(reconstruction, index, _make_grid(reconstruction, row, site, least))
         if ob is not None:
             ob[names.PROP_INDEX] = index
             site.later.append(functools.partial(replace_data, ob, mesh))
             continue
         ob = _make_object(view.name, index, mesh, site)
         if frames is not None:
-            _show_only_at(ob, frames[view.name], sorted(frames.values()))
+            _show_only_at(ob, frames[view.name], sorted(frames[each.name] for each in views))
     if kept:
         site.notes.append(
             f"{len(kept)} meshes were edited by hand and stay as they are ({kept[0]})."
         )
-    return len(reconstruction.views)
+    return len(views)
 
 
 def build_grid(
@@ -131,13 +133,15 @@ def build_grid(
     )
 
 
-def _make_grid(reconstruction: Reconstruction, index: int, site: Site, least: float) -> Grid:
-    maps, view = reconstruction.maps, reconstruction.views[index]
-    depth = np.array(maps.depth[index], np.float32)
-    depth[np.asarray(maps.confidence[index]) < least] = 0
+def _make_grid(reconstruction: Reconstruction, row: int, site: Site, least: float) -> Grid:
+    maps = reconstruction.maps
+    index = int(maps.views[row])
+    view = reconstruction.views[index]
+    depth = np.array(maps.depth[row], np.float32)
+    depth[np.asarray(maps.confidence[row]) < least] = 0
     if maps.sky is not None:
-        depth[np.asarray(maps.sky[index])] = 0
-    cameras = (reconstruction.K[index], reconstruction.w2c[index], maps.grid_from_photo[index])
+        depth[np.asarray(maps.sky[row])] = 0
+    cameras = (reconstruction.K[index], reconstruction.w2c[index], maps.grid_from_photo[row])
     options = site.options
     return build_grid(
         depth, cameras, (view.width, view.height), options.mesh_step, options.mesh_cut

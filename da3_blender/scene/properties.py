@@ -116,6 +116,39 @@ class SceneSettings(PropertyGroup):
         min=0.0,
         max=1000.0,
     )
+    keyframes: EnumProperty(
+        name="Frames",
+        description="Which frames of a sequence or video are looked at for depth and points",
+        items=choices.KEYFRAMES,
+    )
+    keyframe_count: IntProperty(
+        name="Keyframes",
+        description="How many frames are looked at for depth and points",
+        default=100,
+        min=2,
+        max=1_000_000,
+    )
+    keyframe_motion: FloatProperty(
+        name="Motion",
+        description=(
+            "How far the picture moves from keyframe to keyframe, as a share of its diagonal; "
+            "less gives more keyframes"
+        ),
+        default=0.05,
+        min=0.005,
+        max=0.5,
+        step=1,
+        precision=3,
+        subtype="FACTOR",
+    )
+    pose_between: BoolProperty(
+        name="Pose Frames Between",
+        description=(
+            "Frames between keyframes get cameras too, so the camera moves as the real one did; "
+            "takes longer. They make no points"
+        ),
+        default=True,
+    )
     cameras: EnumProperty(
         name="Cameras", description="Who finds the cameras", items=choices.CAMERAS
     )

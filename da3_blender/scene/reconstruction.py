@@ -49,16 +49,18 @@ class PhotoView:
 
 
 class DepthMaps(NamedTuple):
-    """Depth of every view on one grid.
+    """Depth of views on one grid: of all, or of keyframes.
 
-    depth, confidence: (N, H, W) float32, scene units, larger is better; grid_from_photo:
-    (N, 3, 3) float64, pixels of the photo to pixels of the grid; sky: (N, H, W) bool or None.
+    depth, confidence: (D, H, W) float32, scene units, larger is better; grid_from_photo:
+    (D, 3, 3) float64, pixels of the photo to pixels of the grid; sky: (D, H, W) bool or None;
+    views: (D,) the view of each map, ascending.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
     grid_from_photo: NDArray[np.float64]
     sky: NDArray[np.bool_] | None
+    views: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,12 @@ def _read_maps(result: Result, count: int) -> DepthMaps | None:
     if not (result.has("depth") and result.has("grid_from_photo")):
         return None
     depth = result.load("depth")
+    views = np.arange(count)
+    if result.has("depth_view"):
+        views = np.asarray(result.load("depth_view"), np.intp)
+        if not (len(views) and (np.diff(views) > 0).all() and 0 <= views[0] <= views[-1] < count):
+            raise _broken(result, "its depth maps belong to views that it does not have")
+    count = len(views)
     shape = (count, *depth.shape[1:])
     _check_shape(result, "depth", depth, shape)
     grid = np.asarray(result.load("grid_from_photo"), np.float64)
@@ -183,7 +191,7 @@ def _read_maps(result: Result, count: int) -> DepthMaps | None:
     sky = result.load("sky") if result.has("sky") else None
     if sky is not None:
         _check_shape(result, "sky", sky, shape)
-    return DepthMaps(depth, confidence, grid, sky)
+    return DepthMaps(depth, confidence, grid, sky, views)
 
 
 def _read_view(result: Result, index: int, view: Any) -> PhotoView:  # noqa: ANN401 - from JSON

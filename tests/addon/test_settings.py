@@ -55,6 +55,7 @@ def test_defaults_are_those_of_the_contract(scene, make):
         ("matching", contract.MATCHING),
         ("lens_model", contract.LENS_MODELS),
         ("world_up", contract.WORLD_UP),
+        ("keyframes", contract.KEYFRAMES),
     ],
 )
 def test_lists_offer_what_the_contract_allows(scene, name, allowed):
