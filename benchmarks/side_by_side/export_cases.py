@@ -124,7 +124,7 @@ def _list_ours(folder: Path) -> dict[str, Callable[[], object]]:
 def _write_colmap(folder: Path, prediction: Prediction) -> None:
     """Choose points as upstream does (60 % of the pixels) and write them with their cameras."""
     from da3_blender.exports.colmap_model import ColmapView, write_colmap_model
-    from da3_blender.pipeline.points import fuse_depth
+    from da3_blender.pipeline.fusion import fuse_depth
 
     photos = sorted(SAMPLES.glob("*.jpg"))[:2]
     sizes = [Image.open(path).size for path in photos]

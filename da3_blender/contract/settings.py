@@ -57,6 +57,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "drop_percent": (0.0, 99.0),
     "edge_step": (0.0, 1.0),
     "max_points": (1, 200_000_000),
+    "least_views": (1, 13),
     "max_splats": (1, 200_000_000),
     "chunk_frames": (0, 10_000),
 }
@@ -110,6 +111,10 @@ class RunSettings:
         edge_step: pixels whose depth steps by more than this share to a neighbour are dropped;
             0 keeps all.
         max_points: upper bound for the cloud.
+        least_views: points on which fewer views agree are left out; up to 13 are asked.
+        masks: folder of pictures named like the photos or frames that mark what makes no points;
+            "" is none. Transparent parts of the pictures count without it.
+        masks_inverted: white is left out in place of black.
         make_splats: also take the Gaussians of a model that makes them.
         max_splats: upper bound for the Gaussians; photos are left out where all give more.
         chunk_frames: sequences and videos with more frames than this go through the network in
@@ -157,6 +162,9 @@ class RunSettings:
     drop_percent: float = 40.0
     edge_step: float = 0.05
     max_points: int = 1_000_000
+    least_views: int = 1
+    masks: str = ""
+    masks_inverted: bool = False
     make_splats: bool = False
     max_splats: int = 2_500_000
     chunk_frames: int = 120

@@ -22,12 +22,12 @@ def reduce_to_grid(
     """Resample a photo to the grid of its depth map.
 
     Args:
-        photo: (h, w, 3) uint8.
+        photo: (h, w, 3) or (h, w) uint8.
         grid_from_photo: (3, 3), a scale and a shift in pixels.
         size: width and height of the grid.
 
     Returns:
-        (size[1], size[0], 3) uint8, each pixel the mean of what it covers.
+        (size[1], size[0], 3) or (size[1], size[0]) uint8, each pixel the mean of what it covers.
     """
     corners = np.linalg.inv(grid_from_photo) @ np.array([[0, size[0]], [0, size[1]], [1, 1.0]])
     box = corners[:2].T.ravel()

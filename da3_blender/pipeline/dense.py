@@ -18,8 +18,9 @@ from ..contract.cameras import make_square_pixels
 from ..contract.errors import EngineError, ErrorCode
 from ..network.presets import SingleViewPreset
 from .depth_scale import fit_depth_to_points
+from .fusion import CONTRADICTED, CloudMaker, FusionLimits
 from .outcome import Dense, Outcome
-from .points import fuse_depth, make_empty_cloud
+from .points import make_empty_cloud
 from .splats import gather_splats
 
 if TYPE_CHECKING:
@@ -127,14 +128,13 @@ def predict_dense(
     confidence = prediction.confidence
     if confidence is None:
         confidence = np.ones_like(depth)
+    depth = _hide_masked(depth, grid, photos)
     visible = depth if prediction.sky is None else np.where(prediction.sky, np.float32(0), depth)
-    cloud = fuse_depth(
-        visible,
-        confidence,
-        prediction.images,
-        (grid @ outcome.K, outcome.w2c),
-        (settings.drop_percent, settings.edge_step, settings.max_points),
-    )
+    maker = CloudMaker((grid @ outcome.K, outcome.w2c), depth.shape[1:], FusionLimits.of(settings))
+    maker.add(np.arange(len(depth)), visible, confidence, prediction.images)
+    cloud = maker.finish()
+    if maker.is_contradictory:
+        progress.note(CONTRADICTED)
     splats = None
     if prediction.gaussians is not None:
         progress.report(_PREDICTED, "splats", force=True)
@@ -147,6 +147,23 @@ def predict_dense(
         dense=Dense(depth, confidence, grid, prediction.sky),
         splats=splats,
     )
+
+
+def _hide_masked(
+    depth: NDArray[np.float32], grid: NDArray[np.float64], photos: PinholePhotos
+) -> NDArray[np.float32]:
+    """Return the depth maps with 0 where the pictures are masked."""
+    height, width = depth.shape[1:]
+    hidden = {
+        place: mask
+        for place, index in enumerate(photos.indices)
+        if (mask := photos.read_hidden(index, grid[place], (width, height))) is not None
+    }
+    if hidden:
+        depth = depth.copy()
+        for place, mask in hidden.items():
+            depth[place][mask] = 0
+    return depth
 
 
 def _predict_within_memory(

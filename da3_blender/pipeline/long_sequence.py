@@ -30,8 +30,9 @@ from ..streaming.chunks import make_chunks
 from ..streaming.loops import pool_tokens
 from ..streaming.runner import StreamSettings, name_chunk, run_stream
 from ..streaming.store import ChunkResult, RunKey, holds_run
+from .fusion import CONTRADICTED, CloudMaker, FusionLimits
 from .outcome import Dense, Outcome
-from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
+from .points import make_cloud
 from .preview import show_preview
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ _PREPARED: Final = 0.3
 _LOOP_HALF: Final = 10
 _MOST_DENSE_BYTES: Final = 1 << 30
 _WEAK_SEAM: Final = 0.5
-_THINNED: Final = 2
-"""The cloud in the making keeps so many times the points that are wanted."""
 _PREVIEW_POINTS: Final = 2000
 _GREY: Final = 190
 _FACTS: Final = "facts.json"
@@ -168,13 +167,18 @@ class _FrameReader:
     def name(self) -> str:
         """Name all that the answers depend on."""
         settings = self._settings.to_json()
-        for free in ("inputs", "output", "max_points", "drop_percent", "edge_step", "world_up"):
+        cloud_only = ("max_points", "drop_percent", "edge_step", "least_views")
+        for free in ("inputs", "output", "world_up", *cloud_only):
             settings.pop(free)
         views = [(v.name, v.width, v.height) for v in self._source.views]
+        masks = self._photos.masks
         # pictures that were replaced under the same names are others
         files = [
             (path, Path(path).stat().st_mtime_ns)
-            for path in sorted({view.path for view in self._source.views})
+            for path in sorted(
+                {view.path for view in self._source.views}
+                | {str(path) for path in (masks.files if masks is not None else ())}
+            )
             if Path(path).exists()
         ]
         parts = [VERSION, settings, views, files, str(self._predictor.precision)]
@@ -213,10 +217,16 @@ class _FrameReader:
             self._progress.is_cancelled,
         )
         scale = np.diag([*[1 / self._photos.reductions[0]] * 2, 1.0])
-        self._save_facts(prediction.grid_from_original[0] @ scale, is_metric=prediction.is_metric)
+        grid = prediction.grid_from_original[0] @ scale
+        self._save_facts(grid, is_metric=prediction.is_metric)
         depth, confidence = prediction.depth, np.maximum(prediction.confidence - 1, 0)
         if prediction.sky is not None:
             depth = np.where(prediction.sky, np.float32(0), depth)
+        # what is masked joins no chunks and makes no points
+        for place, index in enumerate(wanted):
+            hidden = self._photos.read_hidden(index, grid, depth.shape[:0:-1])
+            if hidden is not None:
+                depth[place] = np.where(hidden, np.float32(0), depth[place])
         tokens = prediction.features[self._layer]
         descriptors = pool_tokens(tokens.reshape(len(tokens), -1, tokens.shape[-1]))
         return ChunkResult(depth, confidence, prediction.w2c, prediction.K, descriptors)
@@ -286,7 +296,7 @@ class _Events:
             indices=self._photos.indices[: len(w2c)],
             w2c=w2c,
             K=np.concatenate(self._K),
-            cloud=Cloud(
+            cloud=make_cloud(
                 positions,
                 np.full((count, 3), _GREY, np.uint8),
                 np.ones(count, np.float32),
@@ -340,7 +350,7 @@ def _gather(
     if settings.shared_lens:
         K_grid = np.tile(np.median(result.K, axis=0), (len(w2c), 1, 1))
     owner = np.array(result.owners)
-    cloud, dense = make_empty_cloud(), None
+    maker, dense = None, None
     for number, chunk in enumerate(result.chunks):
         mine = np.flatnonzero(owner == number)
         share = (1 - _NETWORK_SHARE) * number / len(result.chunks)
@@ -350,28 +360,25 @@ def _gather(
         scales = (result.depth_scales[mine] / unit).astype(np.float32)
         depth = part.depth * scales[:, None, None]
         confidence = part.confidence + np.float32(1)  # as the network says it
-        fresh = fuse_depth(
-            depth,
-            confidence,
-            _read_pictures(photos, mine, grid, depth.shape[1:]),
-            (K_grid[mine], w2c[mine]),
-            (settings.drop_percent, settings.edge_step, settings.max_points),
-        )
-        fresh = fresh._replace(view=mine.astype(np.int32)[fresh.view])
-        joined = Cloud(*(np.concatenate(pair) for pair in zip(cloud, fresh, strict=True)))
-        cloud = thin_cloud(joined, _THINNED * settings.max_points)
+        if maker is None:
+            maker = CloudMaker((K_grid, w2c), depth.shape[1:], FusionLimits.of(settings))
+        maker.add(mine, depth, confidence, _read_pictures(photos, mine, grid, depth.shape[1:]))
         if number == 0:
             dense = _make_dense(len(w2c), depth.shape[1:], grid)
         if dense is not None:
             dense.depth[mine], dense.confidence[mine] = depth, confidence
     if dense is None:
         progress.note("The depth maps of all frames would be too large to keep: no meshes of them.")
+    progress.report(1.0, "votes of all frames")
+    cloud = maker.finish()
+    if maker.is_contradictory:
+        progress.note(CONTRADICTED)
     K = np.linalg.inv(grid) @ K_grid
     return Outcome(
         indices=photos.indices,
         w2c=w2c,
         K=make_square_pixels(K) if settings.square_pixels else K,
-        cloud=thin_cloud(cloud, settings.max_points),
+        cloud=cloud,
         lens_of_camera=[-1] * len(w2c),
         residual_px=[None] * len(w2c),
         dense=dense,

@@ -125,6 +125,8 @@ def outcome_from_sparse(sparse: SparseSolution) -> Outcome:
         sparse.colours,
         np.asarray(sparse.track_length, np.float32),
         np.full(len(sparse.points), -1, np.int32),
+        np.minimum(sparse.track_length, np.iinfo(np.uint16).max).astype(np.uint16),
+        np.zeros(len(sparse.points), bool),
     )
     return Outcome(
         indices=indices,

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
 
 from ..contract.names import PHOTOS_FOLDER
 from ..media import save_photo
+from ..media.grid_picture import reduce_to_grid
 from ..solve import Lens, undistort_photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from ..contract.progress import Progress
     from ..contract.views import PhotoSource, View
+    from ..media.frame_masks import FrameMasks
 
 
 class SupportsReport(Protocol):
@@ -33,6 +36,8 @@ class SupportsReport(Protocol):
         ...
 
 
+# Share of a pixel of the depth map that must be masked: what is half masked mixes both.
+_COVERED: Final = 0.25
 # Characters that file systems or Blender's image sequences trip over.
 _UNSAFE = re.compile(r'[#:*?"<>|\\/\x00-\x1f]+')
 
@@ -60,12 +65,48 @@ class PinholePhotos:
         self._names = name_copies([source.views[i] for i in indices])
         self.indices = list(indices)
         self.reductions: list[float] = []
+        self.masks: FrameMasks | None = None
         self.files = [
             f"{PHOTOS_FOLDER}/{self._names[position]}"
             if self._is_copied(i)
             else source.views[i].path
             for position, i in enumerate(indices)
         ]
+
+    def use_masks(self, masks: FrameMasks) -> None:
+        """Let `read_hidden` look at masks."""
+        self.masks = masks
+
+    def read_hidden(
+        self, index: int, grid_from_photo: NDArray[np.floating], size: tuple[int, int]
+    ) -> NDArray[np.bool_] | None:
+        """Tell which pixels of a depth map are masked.
+
+        Args:
+            index: of the source's views.
+            grid_from_photo: (3, 3), pixels of the pinhole photo to those of the depth map.
+            size: width and height of the depth map.
+
+        Returns:
+            (size[1], size[0]) bool, True where nothing is to be made, or None if that is nowhere.
+
+        Raises:
+            EngineError: INPUT_MISSING or INPUT_UNREADABLE, with the path of the mask.
+        """
+        hidden = None if self.masks is None else self.masks.read(index)
+        if hidden is None:
+            return None
+        view, lens = self._source.views[index], self._lens[index]
+        shades = np.where(hidden, np.uint8(255), np.uint8(0))
+        if lens is not None and lens.needs_undistortion:
+            height, width = shades.shape
+            scale = np.diag([lens.width / width, lens.height / height, 1.0])
+            whole = reduce_to_grid(shades, scale, (lens.width, lens.height))
+            shades = undistort_photo(np.repeat(whole[..., None], 3, axis=-1), lens)[..., 0]
+        height, width = shades.shape
+        scale = np.diag([view.width / width, view.height / height, 1.0])
+        covered = reduce_to_grid(shades, grid_from_photo @ scale, size)
+        return covered > _COVERED * 255
 
     def _is_copied(self, index: int) -> bool:
         lens = self._lens[index]

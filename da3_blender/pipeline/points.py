@@ -1,39 +1,63 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From depth maps to one coloured cloud: drops doubtful pixels, thins evenly.
+"""A coloured cloud, and how it is thinned evenly.
 
-Runs in the engine.
+Runs in the engine. `fusion` makes clouds from depth maps.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from ..contract.depth_edges import find_depth_edges
-from ..contract.projection import unproject
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+_FULL: Final = 0.85  # of the allowance is used at least
+_MOST_TRIES: Final = 24
+CELL_BITS: Final = 21  # of a voxel's number on each axis
+_SMALLEST: Final = 1.0 / (1 << (CELL_BITS - 1))
 
 
 class Cloud(NamedTuple):
     """A coloured point cloud.
 
     positions: (M, 3) float32 world; colours: (M, 3) uint8 sRGB; confidence: (M,) float32;
-    view: (M,) int32, -1 where a point belongs to several views.
+    view: (M,) int32, the view that a point came from, -1 where it belongs to several;
+    view_count: (M,) uint16, views that were found to agree on the point, itself included;
+    moving: (M,) bool, several other views look through the place where the point was.
     """
 
     positions: NDArray[np.float32]
     colours: NDArray[np.uint8]
     confidence: NDArray[np.float32]
     view: NDArray[np.int32]
+    view_count: NDArray[np.uint16]
+    moving: NDArray[np.bool_]
+
+    def take(self, chosen: NDArray[np.integer] | NDArray[np.bool_]) -> Cloud:
+        """Return some of the points."""
+        columns: list[Any] = [column[chosen] for column in self]
+        return Cloud(*columns)
+
+
+def make_cloud(
+    positions: NDArray[np.float32],
+    colours: NDArray[np.uint8],
+    confidence: NDArray[np.float32],
+    view: NDArray[np.int32],
+) -> Cloud:
+    """Return a cloud of points that one view each has seen, none of them moving."""
+    count = len(positions)
+    return Cloud(
+        positions, colours, confidence, view, np.ones(count, np.uint16), np.zeros(count, bool)
+    )
 
 
 def make_empty_cloud() -> Cloud:
     """Return a cloud without points."""
-    return Cloud(
+    return make_cloud(
         np.zeros((0, 3), np.float32),
         np.zeros((0, 3), np.uint8),
         np.zeros(0, np.float32),
@@ -41,49 +65,10 @@ def make_empty_cloud() -> Cloud:
     )
 
 
-def fuse_depth(
-    depth: NDArray[np.floating],
-    confidence: NDArray[np.floating],
-    images: NDArray[np.uint8],
-    cameras: tuple[NDArray[np.floating], NDArray[np.floating]],
-    limits: tuple[float, float, int],
-) -> Cloud:
-    """Turn all depth maps into one cloud.
-
-    Args:
-        depth: (N, H, W) along the optical axis, scene units.
-        confidence: (N, H, W) larger is better.
-        images: (N, H, W, 3) uint8 sRGB of the same grid.
-        cameras: K (N, 3, 3) in pixels of the grid and w2c (N, 4, 4), OpenCV.
-        limits: share of the least confident pixels to drop, in percent over the whole set;
-            relative depth step of an edge; largest number of points.
-
-    Returns:
-        The cloud, in view order, positions in the world of w2c.
-    """
-    drop_percent, edge_step, max_points = limits
-    K, w2c = cameras
-    valid = np.isfinite(depth) & (depth > 0)
-    threshold = (
-        np.percentile(confidence[valid], drop_percent)
-        if valid.any() and drop_percent > 0
-        else -np.inf
-    )
-    parts = []
-    for view in range(len(depth)):
-        keep = valid[view] & (confidence[view] >= threshold)
-        keep &= ~find_depth_edges(depth[view], edge_step)
-        world = unproject(depth[view : view + 1], K[view : view + 1], w2c[view : view + 1])[0]
-        parts.append(
-            Cloud(
-                world[keep],
-                images[view][keep],
-                confidence[view][keep].astype(np.float32),
-                np.full(int(keep.sum()), view, np.int32),
-            )
-        )
-    whole = Cloud(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-    return thin_cloud(whole, max_points)
+def join_clouds(parts: list[Cloud]) -> Cloud:
+    """Return the points of all parts, one part after the other."""
+    columns: list[Any] = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Cloud(*columns)
 
 
 def thin_cloud(cloud: Cloud, max_points: int) -> Cloud:
@@ -97,20 +82,64 @@ def thin_cloud(cloud: Cloud, max_points: int) -> Cloud:
     low_corner = cloud.positions.min(0)
     extent = float((cloud.positions.max(0) - low_corner).max()) or 1.0
     best_first = np.argsort(-cloud.confidence, kind="stable")
-    ordered = (cloud.positions[best_first] - low_corner) / extent  # 0..1
-    chosen = best_first[:max_points]
-    small, large = 1.0 / (1 << 20), 1.0
-    for _ in range(24):
-        size = float(np.sqrt(small * large))
-        cells = (ordered / size).astype(np.int64)
-        keys = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
-        first = np.unique(keys, return_index=True)[1]
-        if len(first) > max_points:
+    ordered = (cloud.positions[best_first] - low_corner) / np.float32(extent)  # 0..1
+    size = _find_voxel_size(ordered, max_points)
+    if size is None:
+        chosen = best_first[:max_points]
+    else:
+        chosen = best_first[find_firsts(number_cells(_find_cells(ordered, size)))]
+    return cloud.take(np.sort(chosen))
+
+
+def _find_voxel_size(ordered: NDArray[np.float32], max_points: int) -> float | None:
+    """Search the size that leaves nearly `max_points` voxels with something in them.
+
+    Args:
+        ordered: (M, 3) in a unit cube.
+        max_points: wanted.
+
+    Returns:
+        A size that leaves no more, or None if no size does that.
+    """
+    small, large, found = _SMALLEST, 1.0, None
+    size = float(max_points) ** -0.5  # surfaces fill a plane's worth of a cube
+    for _ in range(_MOST_TRIES):
+        # a sort alone is faster than one that tells where the values came from
+        keys = np.sort(number_cells(_find_cells(ordered, size)))
+        filled = 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
+        if filled > max_points:
             small = size
-            continue
-        chosen = best_first[first]
-        if len(first) >= 0.85 * max_points:
-            break
-        large = size
-    chosen = np.sort(chosen)
-    return Cloud(*(column[chosen] for column in cloud))
+        else:
+            large, found = size, size
+            if filled >= _FULL * max_points:
+                break
+        # surfaces: four times the voxels at half the size; never outside of what is known
+        guess = size * (filled / (0.93 * max_points)) ** 0.5
+        inner = (small * (large / small) ** 0.1, small * (large / small) ** 0.9)
+        size = float(np.clip(guess, *inner))
+    return found
+
+
+def _find_cells(positions: NDArray[np.float32], size: float) -> NDArray[np.int32]:
+    """Return (M, 3), the voxels of a unit cube that points lie in."""
+    return (positions * np.float32(1 / size)).astype(np.int32)
+
+
+def number_cells(cells: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return (M,), one number for each voxel of (M, 3), from 0 to below 2 ** 21 on each axis."""
+    keys = cells[:, 0].astype(np.int64)
+    for axis in (1, 2):
+        keys <<= CELL_BITS
+        keys |= cells[:, axis]
+    return keys
+
+
+def find_firsts(keys: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return where each number occurs first, in the order of the numbers.
+
+    The same as `numpy.unique` says, but faster: any sort will do, and numpy's stable one is slow.
+    """
+    order = np.argsort(keys)
+    rising = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], rising[1:] != rising[:-1])))
+    return np.minimum.reduceat(order, starts) if len(keys) else order

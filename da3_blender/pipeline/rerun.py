@@ -216,7 +216,8 @@ def _merge(
     sky = None if dense.sky is None else dense.sky.copy()
     for row, view in zip(rows, views, strict=True):
         grid = prediction.grid_from_original[row]
-        depth[view] = scale * resample_map(prediction.depth[row], grid, dense, view)
+        fresh = scale * resample_map(prediction.depth[row], grid, dense, view)
+        depth[view] = np.where(dense.depth[view] > 0, fresh, 0)  # what was masked stays masked
         confidence[view] = resample_map(prediction.confidence[row], grid, dense, view)
         if sky is not None and prediction.sky is not None:
             sky[view] = resample_map(prediction.sky[row], grid, dense, view)

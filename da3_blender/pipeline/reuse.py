@@ -21,8 +21,9 @@ from ..contract.settings import RunSettings
 from ..media import open_source, read_picture
 from ..media.grid_picture import reduce_to_grid
 from ..splats.result_arrays import load_splats
+from .fusion import CONTRADICTED, CloudMaker, FusionLimits
 from .outcome import Dense, Outcome
-from .points import Cloud, fuse_depth, make_empty_cloud, thin_cloud
+from .points import Cloud, make_cloud, make_empty_cloud, thin_cloud
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ..contract.views import PhotoSource
 
 # Settings that a result takes from the new run; all others are those it was made with.
-RENEWED: Final = ("drop_percent", "edge_step", "max_points")
+RENEWED: Final = ("drop_percent", "edge_step", "max_points", "least_views")
 _NEEDS_SET: Final = (".exr",)  # one exposure for all of a set
 # JPEGs are decoded at no less than this multiple of the grid, as in a run.
 _SPARE_PIXELS: Final = 2
@@ -71,7 +72,10 @@ class Earlier:
         cloud = make_empty_cloud()
         if result.has("points"):
             arrays = ("points", "colours", "confidence", "point_view")
-            cloud = Cloud(*(np.array(result.load(name)) for name in arrays))
+            cloud = make_cloud(*(np.array(result.load(name)) for name in arrays))
+            if result.has("point_view_count") and result.has("point_moving"):
+                votes = (np.array(result.load(f"point_{n}")) for n in ("view_count", "moving"))
+                cloud = Cloud(*cloud[:4], *votes)
         return Outcome(
             indices=list(range(len(self.names))),
             w2c=np.array(result.load("w2c")),
@@ -165,13 +169,12 @@ def rebuild_cloud(
     visible = dense.depth
     if dense.sky is not None:
         visible = np.where(dense.sky, np.float32(0), visible)
-    cloud = fuse_depth(
-        visible,
-        dense.confidence,
-        images,
-        (dense.grid_from_photo @ outcome.K, outcome.w2c),
-        (settings.drop_percent, settings.edge_step, settings.max_points),
-    )
+    cameras = (dense.grid_from_photo @ outcome.K, outcome.w2c)
+    maker = CloudMaker(cameras, (height, width), FusionLimits.of(settings))
+    maker.add(np.arange(count), visible, dense.confidence, images)
+    cloud = maker.finish()
+    if maker.is_contradictory:
+        progress.note(CONTRADICTED)
     return outcome.replace(cloud=cloud)
 
 

@@ -24,6 +24,7 @@ from ..contract.result_folder import ResultWriter, load_result, translate_disk_e
 from ..contract.views import SourceKind
 from ..media import open_source
 from ..media.doubtful_photos import describe_findings, find_doubtful_photos
+from ..media.frame_masks import FrameMasks
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
 from ..splats.result_arrays import save_splats
@@ -263,6 +264,8 @@ class Pipeline:
         settings, source, writer, progress = run
         progress.begin(STAGE_NETWORK)
         photos = _make_photos(source, sparse, writer)
+        photos.use_masks(FrameMasks(source.views, settings.masks, inverted=settings.masks_inverted))
+        _tell_of_masks(photos.masks, progress)
         views = [source.views[index] for index in photos.indices]
         try:
             network = self._networks.get(checkpoint, settings, progress)
@@ -340,6 +343,12 @@ def _make_photos(
     return PinholePhotos(source, indices, lenses, writer.work)
 
 
+def _tell_of_masks(masks: FrameMasks, progress: Progress) -> None:
+    missing = masks.count_missing()
+    if missing:
+        progress.note(f"{missing} photos or frames have no picture in the masks folder.")
+
+
 def _summarise(
     outcome: Outcome, doubt: list[str], seconds: float, notes: list[str]
 ) -> dict[str, Any]:
@@ -392,6 +401,8 @@ def _write(outcome: Outcome, writer: ResultWriter) -> None:
     writer.save_array("colours", outcome.cloud.colours)
     writer.save_array("confidence", outcome.cloud.confidence.astype(np.float32))
     writer.save_array("point_view", outcome.cloud.view.astype(np.int32))
+    writer.save_array("point_view_count", outcome.cloud.view_count.astype(np.uint16))
+    writer.save_array("point_moving", outcome.cloud.moving)
     if outcome.dense is not None:
         writer.save_array("depth", outcome.dense.depth)
         writer.save_array("depth_confidence", outcome.dense.confidence)

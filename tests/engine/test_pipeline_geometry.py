@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from da3_blender.contract.cameras import invert_rigid
+from da3_blender.contract.depth_edges import find_depth_edges
 from da3_blender.contract.similarity import Sim3
-from da3_blender.pipeline.points import Cloud, find_depth_edges, fuse_depth, thin_cloud
+from da3_blender.pipeline.fusion import fuse_depth
+from da3_blender.pipeline.points import make_cloud, thin_cloud
 from da3_blender.pipeline.world import MEDIAN_DEPTH, find_up, orient_world
 
 
@@ -153,7 +155,7 @@ def test_invalid_depth_makes_no_points():
 def test_thinning_is_even_bounded_repeatable_and_keeps_the_confident(count):
     rng = np.random.default_rng(5)
     positions = np.concatenate([rng.uniform(0, 1, (20000, 3)), rng.uniform(0, 0.1, (20000, 3))])
-    cloud = Cloud(
+    cloud = make_cloud(
         positions.astype(np.float32),
         rng.integers(0, 255, (40000, 3), dtype=np.uint8),
         rng.uniform(1, 5, 40000).astype(np.float32),
@@ -190,7 +192,7 @@ def make_known_scene(w2c_of_network=None, **facts):
         indices=[0, 1],
         w2c=w2c,
         K=K,
-        cloud=Cloud(points, np.zeros((60, 3), np.uint8), np.ones(60), np.full(60, -1)),
+        cloud=make_cloud(points, np.zeros((60, 3), np.uint8), np.ones(60), np.full(60, -1)),
         observations=Observations(np.repeat([0, 1], 60), np.tile(np.arange(60), 2)),
     )
     factors = np.array([0.25, 0.5], np.float32) if w2c_of_network is None else np.float32([0.3] * 2)
