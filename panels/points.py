@@ -33,8 +33,9 @@ class DA3_PT_points(Panel):
         layout.use_property_decorate = False
         settings = getattr(context.scene, names.SCENE_SETTINGS)
         for group in (
-            ("max_points", "drop_percent", "edge_step"),
-            ("point_display", "point_size", "min_confidence"),
+            ("max_points", "drop_percent", "edge_step", "least_views"),
+            ("masks", "masks_inverted"),
+            ("point_display", "point_size", "min_confidence", "min_views", "show_moving"),
             ("draw_points",),
         ):
             column = layout.column()

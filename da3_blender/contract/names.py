@@ -83,6 +83,10 @@ ROLE_FLIGHT: Final = "flight"  # an animated camera, made by the user's wish, no
 ATTR_COLOUR: Final = "Col"
 ATTR_CONFIDENCE: Final = "confidence"
 ATTR_VIEW: Final = "view"
+ATTR_VIEW_COUNT: Final = "views"  # how many views agree on a point
+ATTR_MOVING: Final = "moving"  # several views look through the place where a point was
+ATTR_FRAME: Final = "frame"  # of a point's view on the time line
+ATTR_FRAME_END: Final = "frame_end"  # first frame of the next view
 
 # Attributes of splats: numbers of one Gaussian on one vertex, object space.
 ATTR_SCALE: Final = "scale"  # vector, standard deviations along the Gaussian's own axes

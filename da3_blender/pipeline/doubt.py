@@ -50,9 +50,11 @@ def find_doubt(outcome: Outcome, observations: Observations | None) -> list[str]
         if observations is not None:
             _judge_matches(np.bincount(observations.camera, minlength=count), reasons)
         if outcome.dense is not None:
-            _judge_confidence(outcome.dense, reasons)
-            agreement = measure_agreement(outcome.dense, outcome.K, outcome.w2c)
-            _judge_agreement(agreement, reasons)
+            cameras = outcome.dense.list_cameras()
+            with_depth = [reasons[camera] for camera in cameras]
+            _judge_confidence(outcome.dense, with_depth)
+            K, w2c = np.asarray(outcome.K)[cameras], np.asarray(outcome.w2c)[cameras]
+            _judge_agreement(measure_agreement(outcome.dense, K, w2c), with_depth)
     return ["; ".join(parts) for parts in reasons]
 
 
@@ -110,12 +112,12 @@ def measure_agreement(
     alike for all views of a set.
 
     Args:
-        dense: N depth maps.
-        K: (N, 3, 3) pixels of the original photos.
-        w2c: (N, 4, 4), OpenCV.
+        dense: D depth maps.
+        K: (D, 3, 3) pixels of the original photos, of the cameras of these maps.
+        w2c: (D, 4, 4), OpenCV.
 
     Returns:
-        (N,) share of confirmed points among those with an answer; NaN without enough answers.
+        (D,) share of confirmed points among those with an answer; NaN without enough answers.
     """
     count, height, width = dense.depth.shape
     grid_K = dense.grid_from_photo @ np.asarray(K, np.float64)

@@ -95,10 +95,12 @@ def predict_long(
 
     Raises:
         EngineError: OUT_OF_MEMORY, DISK_FULL, OUTPUT_UNWRITABLE.
-        CancelledError: the user cancelled; the chunks stay.
+        CancelledError: the user cancelled.
+
+    The chunks stay, also after success: whoever completes the result removes them.
     """
-    folder = places[0].with_name(places[0].name + _SUFFIX)
-    frames = _FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
+    folder = name_chunks_folder(places[0])
+    frames = FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
     size = _find_started(folder, photos, frames.name, settings.chunk_frames)
     while True:
         events = _Events(frames, photos, (source, settings, progress), places[1])
@@ -115,9 +117,12 @@ def predict_long(
             shutil.rmtree(folder)
             progress.note(f"Memory ran out, so the frames go through in chunks of {size}.")
     _tell(result, source, progress)
-    outcome = _gather(result, frames, photos, (source, settings, progress))
-    shutil.rmtree(folder, ignore_errors=True)
-    return outcome
+    return _gather(result, frames, photos, (source, settings, progress))
+
+
+def name_chunks_folder(output: Path) -> Path:
+    """Return where the chunks of a result lie until it is complete."""
+    return output.with_name(output.name + _SUFFIX)
 
 
 def _make_stream(size: int) -> StreamSettings:
@@ -145,7 +150,7 @@ def _find_started(folder: Path, photos: PinholePhotos, name: str, largest: int) 
     return largest
 
 
-class _FrameReader:
+class FrameReader:
     """The network as `streaming.runner.Predictor`: reads frames and looks at them together."""
 
     def __init__(
@@ -168,7 +173,9 @@ class _FrameReader:
         """Name all that the answers depend on."""
         settings = self._settings.to_json()
         cloud_only = ("max_points", "drop_percent", "edge_step", "least_views")
-        for free in ("inputs", "output", "world_up", *cloud_only):
+        # which frames there are is told by their names
+        frames_only = ("keyframes", "keyframe_count", "keyframe_motion", "pose_between")
+        for free in ("inputs", "output", "world_up", *cloud_only, *frames_only):
             settings.pop(free)
         views = [(v.name, v.width, v.height) for v in self._source.views]
         masks = self._photos.masks
@@ -245,7 +252,7 @@ class _FrameReader:
 class _Part:
     """The first stretch of a call, while frames are read."""
 
-    def __init__(self, whole: _FrameReader, share: float) -> None:
+    def __init__(self, whole: FrameReader, share: float) -> None:
         self._whole, self._share = whole, share
 
     def report(self, fraction: float, detail: str = "") -> None:
@@ -257,7 +264,7 @@ class _Events:
 
     def __init__(
         self,
-        frames: _FrameReader,
+        frames: FrameReader,
         photos: PinholePhotos,
         run: tuple[PhotoSource, RunSettings, Progress],
         work: Path,
@@ -336,7 +343,7 @@ def _tell(result: StreamResult, source: PhotoSource, progress: Progress) -> None
 
 def _gather(
     result: StreamResult,
-    frames: _FrameReader,
+    frames: FrameReader,
     photos: PinholePhotos,
     run: tuple[PhotoSource, RunSettings, Progress],
 ) -> Outcome:

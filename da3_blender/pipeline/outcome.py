@@ -18,6 +18,8 @@ from ..splats.axes import move_cloud
 from .points import Cloud
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ..contract.estimates import MeasuredSpeed
@@ -28,14 +30,27 @@ if TYPE_CHECKING:
 class Dense(NamedTuple):
     """Depth maps of the cameras, on the grid of the network.
 
-    depth, confidence: (N, H, W) float32; grid_from_photo: (N, 3, 3) float64; sky: (N, H, W)
-    bool, or None where nobody looked for it.
+    depth, confidence: (D, H, W) float32; grid_from_photo: (D, 3, 3) float64; sky: (D, H, W)
+    bool, or None where nobody looked for it; cameras: (D,) ascending, whose maps these are, or
+    None where every camera has one.
     """
 
     depth: NDArray[np.float32]
     confidence: NDArray[np.float32]
     grid_from_photo: NDArray[np.float64]
     sky: NDArray[np.bool_] | None = None
+    cameras: NDArray[np.int32] | None = None
+
+    def list_cameras(self) -> NDArray[np.intp]:
+        """Return (D,), the camera of each map."""
+        if self.cameras is None:
+            return np.arange(len(self.depth))
+        return self.cameras.astype(np.intp)
+
+    def find_maps(self, cameras: Sequence[int]) -> list[int]:
+        """Return the map of each of some cameras, all of which have one."""
+        place = {int(camera): row for row, camera in enumerate(self.list_cameras())}
+        return [place[camera] for camera in cameras]
 
 
 class Observations(NamedTuple):

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..contract.progress import Progress
     from ..contract.views import PhotoSource, View
     from ..media.frame_masks import FrameMasks
 
@@ -113,9 +112,15 @@ class PinholePhotos:
         distorted = lens is not None and lens.needs_undistortion
         return distorted or self._source.views[index].needs_copy
 
-    def save_copies(self, progress: Progress) -> None:
-        """Write the photos that need converting, when no network looks at all of them anyway."""
-        wanted = [i for i in self.indices if self._is_copied(i)]
+    def save_copies(self, progress: SupportsReport, some: Sequence[int] | None = None) -> None:
+        """Write the photos that need converting, when no network looks at them anyway.
+
+        Args:
+            progress: is told of every photo.
+            some: indices, ascending; None for all.
+        """
+        chosen = self.indices if some is None else some
+        wanted = [i for i in chosen if self._is_copied(i)]
         for _ in self._convert(wanted, progress):
             pass
 

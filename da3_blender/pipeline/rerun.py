@@ -72,7 +72,14 @@ def rerun_views(
             "Choose a model that looks at several photos, such as Base.",
         )
     chosen = earlier.find_views(settings.only_views)
-    helpers = choose_helpers(outcome.w2c, chosen)
+    known = dense.list_cameras().tolist()
+    if not set(chosen) <= set(known):
+        raise EngineError(
+            ErrorCode.SETTINGS_INVALID,
+            "A selected view lies between keyframes: it has a camera, but no depth.",
+            "Select views with depth, or run Reconstruct without keyframes.",
+        )
+    helpers = choose_helpers(outcome.w2c, chosen, known)
     if not helpers:
         raise EngineError(
             ErrorCode.SETTINGS_INVALID,
@@ -94,24 +101,32 @@ def rerun_views(
         K[chosen] = make_square_pixels(found) if settings.square_pixels else found
         for view in chosen:
             residual[view] = None
-    scale *= _fit_scale(prediction, steady, dense, helpers, scale)
+    scale *= _fit_scale(prediction, steady, dense, dense.find_maps(helpers), scale)
     return outcome.replace(
         w2c=w2c,
         K=K,
         residual_px=residual,
-        dense=_merge(dense, prediction, fresh, chosen, scale),
+        dense=_merge(dense, prediction, fresh, dense.find_maps(chosen), scale),
     )
 
 
-def choose_helpers(w2c: NDArray[np.floating], chosen: Sequence[int]) -> list[int]:
+def choose_helpers(
+    w2c: NDArray[np.floating], chosen: Sequence[int], known: Sequence[int] | None = None
+) -> list[int]:
     """Choose the views that stay and are looked at together with the chosen ones.
 
     Those that look the same way from nearby come first; at most _MOST_HELPERS.
+
+    Args:
+        w2c: (N, 4, 4), OpenCV.
+        chosen: views that are run again.
+        known: views that have depth; None for all.
     """
     poses = invert_rigid(w2c)
     centres, forward = poses[:, :3, 3], poses[:, :3, 2]
     reach = np.linalg.norm(centres - centres.mean(0), axis=1).max() or 1.0
-    others = [view for view in range(len(w2c)) if view not in set(chosen)]
+    candidates = range(len(w2c)) if known is None else known
+    others = [view for view in candidates if view not in set(chosen)]
     cost = {
         other: min(
             float(np.linalg.norm(centres[other] - centres[view]) / reach)

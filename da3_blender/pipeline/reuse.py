@@ -68,6 +68,7 @@ class Earlier:
                 np.array(result.load("depth_confidence")),
                 np.array(result.load("grid_from_photo")),
                 sky,
+                np.array(result.load("depth_view")) if result.has("depth_view") else None,
             )
         cloud = make_empty_cloud()
         if result.has("points"):
@@ -160,22 +161,24 @@ def rebuild_cloud(
         return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points))
     count, height, width = dense.depth.shape
     images = np.empty((count, height, width, 3), np.uint8)
-    for position in range(count):
-        progress.report(position / count, f"{position + 1} of {count} photos")
+    positions = dense.list_cameras()
+    for row, position in enumerate(positions.tolist()):
+        progress.report(row / count, f"{row + 1} of {count} photos")
         photo = earlier.read_photo(position, _SPARE_PIXELS * max(width, height))
         shrink = photo.shape[1] / int(earlier.result.views[position]["width"])
-        grid = dense.grid_from_photo[position] @ np.diag([1 / shrink, 1 / shrink, 1])
-        images[position] = reduce_to_grid(photo, grid, (width, height))
+        grid = dense.grid_from_photo[row] @ np.diag([1 / shrink, 1 / shrink, 1])
+        images[row] = reduce_to_grid(photo, grid, (width, height))
     visible = dense.depth
     if dense.sky is not None:
         visible = np.where(dense.sky, np.float32(0), visible)
-    cameras = (dense.grid_from_photo @ outcome.K, outcome.w2c)
+    K, w2c = np.asarray(outcome.K)[positions], np.asarray(outcome.w2c)[positions]
+    cameras = (dense.grid_from_photo @ K, w2c)
     maker = CloudMaker(cameras, (height, width), FusionLimits.of(settings))
     maker.add(np.arange(count), visible, dense.confidence, images)
     cloud = maker.finish()
     if maker.is_contradictory:
         progress.note(CONTRADICTED)
-    return outcome.replace(cloud=cloud)
+    return outcome.replace(cloud=cloud._replace(view=positions.astype(np.int32)[cloud.view]))
 
 
 def drop_splats(

@@ -28,6 +28,7 @@ from ..media.frame_masks import FrameMasks
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
 from ..splats.result_arrays import save_splats
+from .between_frames import measure_between, pose_between, spread_outcome
 from .choice import (
     STAGE_DOWNLOAD,
     Choice,
@@ -38,9 +39,10 @@ from .choice import (
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
 from .forecast import SPEED, find_speed, measure_speed, say_forecast
-from .long_sequence import is_long, predict_long
+from .long_sequence import is_long, name_chunks_folder, predict_long
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
+from .picked_frames import has_keyframes, pick_frames, poses_between
 from .points import thin_cloud
 from .preview import remove_preview, show_preview
 from .rerun import rerun_views
@@ -59,8 +61,10 @@ if TYPE_CHECKING:
 
 STAGE_READ: Final = "Reading the input"
 STAGE_CHECK: Final = "Looking at the photos"
+STAGE_KEYFRAMES: Final = "Choosing keyframes"
 STAGE_PHOTOS: Final = "Preparing photos"
 STAGE_NETWORK: Final = "Estimating depth"
+STAGE_BETWEEN: Final = "Posing the frames between"
 STAGE_CLOUD: Final = "Making points"
 STAGE_WRITE: Final = "Writing the result"
 
@@ -155,7 +159,7 @@ class Pipeline:
                 _log.info("version %s, settings %s", VERSION, settings.to_json())
                 for sentence in source.skipped:
                     progress.note(sentence)
-                outcome, doubt = self._reconstruct(settings, source, writer, progress)
+                outcome, doubt, source = self._reconstruct(settings, source, writer, progress)
                 if settings.make_splats and outcome.dense is None:
                     progress.note("There are no splats: no network was run.")
                 progress.begin(STAGE_WRITE)
@@ -167,6 +171,7 @@ class Pipeline:
                 view["doubt"] = why
             manifest["is_partial"] = progress.is_ending
             writer.finish(manifest)
+        shutil.rmtree(name_chunks_folder(Path(settings.output)), ignore_errors=True)
         return {
             **_summarise(outcome, doubt, seconds, notes),
             "folder": str(writer.folder),
@@ -200,12 +205,46 @@ class Pipeline:
         source: PhotoSource,
         writer: ResultWriter,
         progress: Progress,
-    ) -> tuple[Outcome, list[str]]:
-        """Return what was found, and for each camera why it is doubtful."""
+    ) -> tuple[Outcome, list[str], PhotoSource]:
+        """Return what was found, for each camera why it is doubtful, and the frames of the result.
+
+        Where keyframes are chosen all steps but the last work on a source of keyframes only.
+        """
         choice = choose_solver(settings, progress)
         checks = settings.check_photos and source.kind is SourceKind.PHOTOS
-        progress.plan(_plan_stages(choice, checks=checks))
-        if checks:
+        stages = _plan_stages(choice, checks=checks)
+        if not has_keyframes(settings, source):
+            progress.plan(stages)
+            return *self._find_scene(choice, settings, source, writer, progress), source
+        look = (STAGE_KEYFRAMES, 0.1)
+        progress.plan([look, *stages])
+        progress.begin(STAGE_KEYFRAMES)
+        keys = pick_frames(source, settings, progress)
+        has_between = poses_between(settings, source, choice)
+        if has_between:
+            share = measure_between(len(keys.views), len(source.views))
+            stages.insert(-1, (STAGE_BETWEEN, share))
+        progress.plan([look, *stages])
+        outcome, doubt = self._find_scene(choice, settings, keys, writer, progress)
+        full = None
+        if has_between and not progress.is_ending:
+            known = spread_outcome(outcome, keys.chosen)
+            full = self._pose_between(choice, known, (settings, source, writer, progress))
+        if full is None:
+            return outcome, doubt, keys
+        doubts = dict(zip(known.indices, doubt, strict=True))
+        return full, [doubts.get(index, "") for index in full.indices], source
+
+    def _find_scene(
+        self,
+        choice: Choice,
+        settings: RunSettings,
+        source: PhotoSource,
+        writer: ResultWriter,
+        progress: Progress,
+    ) -> tuple[Outcome, list[str]]:
+        """Return cameras, depth and points in their final world, and why cameras are doubtful."""
+        if settings.check_photos and source.kind is SourceKind.PHOTOS:
             progress.begin(STAGE_CHECK)
             for sentence in describe_findings(_look_at_photos(source, progress)):
                 progress.note(sentence)
@@ -231,6 +270,25 @@ class Pipeline:
         outcome = outcome.moved(world)
         doubt = find_doubt(outcome, None if sparse is None else sparse.observations)
         return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points)), doubt
+
+    def _pose_between(
+        self,
+        choice: Choice,
+        outcome: Outcome,
+        run: tuple[RunSettings, PhotoSource, ResultWriter, Progress],
+    ) -> Outcome | None:
+        """Give cameras to the frames between; None where the user wants what exists instead."""
+        settings, source, writer, progress = run
+        progress.begin(STAGE_BETWEEN)
+        try:
+            network = self._networks.get(choice.checkpoint, settings, progress)
+            places = (writer.folder, writer.work)
+            return pose_between(network, outcome, source, settings, progress, places)
+        except CancelledError:
+            if not progress.accept_end():
+                raise
+            progress.note("The run was ended early; the frames between keyframes have no cameras.")
+            return None
 
     def _solve(
         self,
@@ -409,6 +467,8 @@ def _write(outcome: Outcome, writer: ResultWriter) -> None:
         writer.save_array("grid_from_photo", outcome.dense.grid_from_photo)
         if outcome.dense.sky is not None:
             writer.save_array("sky", outcome.dense.sky)
+        if outcome.dense.cameras is not None:
+            writer.save_array("depth_view", outcome.dense.cameras.astype(np.int32))
     if outcome.splats is not None:
         save_splats(outcome.splats, writer)
 

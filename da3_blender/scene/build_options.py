@@ -30,6 +30,8 @@ class BuildOptions:
         point_display: MESH (vertices and a modifier, editable) or POINTCLOUD (native object).
         point_size: factor on the radius that closes the cloud without blobs.
         min_confidence: points below are hidden by the modifier; the points stay in the mesh.
+        min_views: points on which fewer views agree are hidden by the modifier.
+        show_moving: points that move through the scene are shown by the modifier.
         show_photos: put each photo behind its camera.
         camera_mode: EACH photo its own camera, one ANIMATED camera, or AUTO by the input.
         camera_size: factor on the display size of the cameras.
@@ -50,6 +52,8 @@ class BuildOptions:
     point_display: str = "MESH"
     point_size: float = 1.0
     min_confidence: float = 0.0
+    min_views: int = 1
+    show_moving: bool = False
     show_photos: bool = True
     camera_mode: str = "AUTO"
     camera_size: float = 1.0

@@ -87,7 +87,7 @@ def build_scene(
             if not len(reconstruction.points):
                 site.notes.append("The result has no points.")
             elif options.make_points:
-                make_points(context, reconstruction, site)
+                make_points(context, reconstruction, site, _list_frames(reconstruction, options))
             splats = make_network_splats(reconstruction, site, context.view_layer)
             _set_up_scene(context, reconstruction, site, cameras)
             if known is None:

@@ -9,7 +9,7 @@ buffers are kept by the session id of the mesh or point cloud.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import bpy
 import gpu
@@ -17,33 +17,73 @@ import numpy as np
 
 from ..contract import names
 from .compat import get_modifier_input
-from .point_nodes import INPUT_MIN_CONFIDENCE, INPUT_RADIUS
+from .point_nodes import (
+    INPUT_AT_FRAME,
+    INPUT_LEAST_VIEWS,
+    INPUT_MIN_CONFIDENCE,
+    INPUT_RADIUS,
+    INPUT_SHOW_MOVING,
+)
 from .point_shader import make_constants, make_point_batch, make_point_shader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bpy.types import Context, Depsgraph, Mesh, Object, PointCloud, Scene
+    from bpy.types import Context, Depsgraph, Mesh, NodesModifier, Object, PointCloud, Scene
     from mathutils import Matrix
 
 _SMALLEST_PX: Final = 2.0
 _SHADINGS: Final = ("SOLID", "WIREFRAME")
 
 
+class _Batch(NamedTuple):
+    """What was asked for (points, limit, limits of the modifier), and what came of it.
+
+    `each_stands_for` tells for how many points one is drawn.
+    """
+
+    wanted: tuple[int, int, Limits | None]
+    count: int
+    each_stands_for: float
+    batch: Any
+
+
 @dataclass
 class _Buffers:
-    """What lives on the GPU: one shader, and per mesh (points, limit, batch)."""
+    """What lives on the GPU: one shader, and a batch for each mesh."""
 
     shader: Any = None
-    batches: dict[int, tuple[int, int, Any]] = field(default_factory=dict)
+    batches: dict[int, _Batch] = field(default_factory=dict)
     handler: Any = None
 
 
 _buffers: Final = _Buffers()
 
 
-def read_cloud(data: Mesh | PointCloud, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a cloud's modifier that decide which points are drawn at all.
+
+    Args:
+        least_views: that agree on a point.
+        shows_moving: draw what moved through the scene.
+        frame: draw of that only what belongs to this frame; None draws all.
+    """
+
+    least_views: int = 1
+    shows_moving: bool = False
+    frame: int | None = None
+
+
+def read_cloud(
+    data: Mesh | PointCloud, limit: int, shown: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the points to draw; above the limit, an even share of them.
+
+    Args:
+        data: of a cloud of ours.
+        limit: most points.
+        shown: (N,) bool, from `choose_shown`; None hides nothing.
 
     Returns:
         positions: (M, 3) float32, object space.
@@ -64,10 +104,41 @@ def read_cloud(data: Mesh | PointCloud, limit: int) -> tuple[np.ndarray, np.ndar
     stored = attributes.get(names.ATTR_CONFIDENCE)
     if stored is not None and len(stored.data) == count and stored.data_type == "FLOAT":
         stored.data.foreach_get("value", confidence)
+    if shown is not None and not shown.all():
+        positions, colours, confidence = positions[shown], colours[shown], confidence[shown]
+        count = len(positions)
     if count > limit:
         chosen = np.linspace(0, count - 1, limit).astype(np.int64)
         return positions[chosen], colours[chosen], confidence[chosen]
     return positions, colours, confidence
+
+
+def choose_shown(data: Mesh | PointCloud, limits: Limits) -> np.ndarray:
+    """Return (M,) bool, the points within limits; the same rules as nodes are in `point_nodes`."""
+    count = len(data.attributes["position"].data)
+    shown = np.ones(count, bool)
+    views = _read_values(data, names.ATTR_VIEW_COUNT, "INT", np.int32)
+    if views is not None and limits.least_views > 1:
+        shown &= views >= limits.least_views
+    moving = _read_values(data, names.ATTR_MOVING, "BOOLEAN", np.bool_)
+    if moving is None:
+        return shown
+    if not limits.shows_moving:
+        return shown & ~moving
+    begin = _read_values(data, names.ATTR_FRAME, "INT", np.int32)
+    end = _read_values(data, names.ATTR_FRAME_END, "INT", np.int32)
+    if limits.frame is None or begin is None or end is None:
+        return shown
+    return shown & (~moving | ((begin <= limits.frame) & (limits.frame < end)))
+
+
+def _read_values(data: Mesh | PointCloud, name: str, kind: str, dtype: type) -> np.ndarray | None:
+    stored = data.attributes.get(name)
+    if stored is None or stored.data_type != kind or stored.domain != "POINT":
+        return None
+    values = np.empty(len(stored.data), dtype)
+    stored.data.foreach_get("value", values)
+    return values
 
 
 def find_clouds(context: Context) -> Iterator[Object]:
@@ -113,40 +184,56 @@ def draw_clouds(
 
 
 def _draw_cloud(ob: Object, projection: Matrix, view: Matrix, height_px: int, limit: int) -> int:
-    count, batch = _get_batch(ob.data, limit)
-    if batch is None:
-        return 0
     modifier = next((m for m in ob.modifiers if m.type == "NODES" and m.node_group), None)
-    radius, least = 0.0, -np.inf
+    radius, least, limits = 0.0, -np.inf, None
     if modifier is not None:
         radius = get_modifier_input(modifier, INPUT_RADIUS, 0.0)
         least = get_modifier_input(modifier, INPUT_MIN_CONFIDENCE, 0.0)
+        limits = _read_limits(ob.data, modifier)
+    cloud = _get_batch(ob.data, limit, limits)
+    if cloud is None or cloud.batch is None:
+        return 0
     scaled = radius * ob.matrix_world.median_scale
     shader = _buffers.shader
     shader.bind()
     shader.uniform_float("clip_from_object", projection @ view @ ob.matrix_world)
     # A share of the points covers the surface when each is larger.
-    scaled *= (len(ob.data.attributes["position"].data) / count) ** 0.5
+    scaled *= cloud.each_stands_for**0.5
     constants = make_constants(
         projection, height_px, scaled, max(least, float(np.finfo(np.float32).min)), _SMALLEST_PX
     )
     for name, value in constants.items():
         shader.uniform_float(name, value)
-    batch.draw(shader)
-    return count
+    cloud.batch.draw(shader)
+    return cloud.count
 
 
-def _get_batch(data: Mesh | PointCloud, limit: int) -> tuple[int, Any]:
+def _read_limits(data: Mesh | PointCloud, modifier: NodesModifier) -> Limits:
+    shows_moving = bool(get_modifier_input(modifier, INPUT_SHOW_MOVING, default=True))
+    at_frame = get_modifier_input(modifier, INPUT_AT_FRAME, default=False)
+    at_frame = at_frame and shows_moving and names.ATTR_FRAME in data.attributes
+    return Limits(
+        int(get_modifier_input(modifier, INPUT_LEAST_VIEWS, 1)),
+        shows_moving,
+        bpy.context.scene.frame_current if at_frame else None,
+    )
+
+
+def _get_batch(data: Mesh | PointCloud, limit: int, limits: Limits | None) -> _Batch | None:
     total = len(data.attributes["position"].data) if "position" in data.attributes else 0
     if total == 0:
-        return 0, None
+        return None
     key = data.session_uid
     known = _buffers.batches.get(key)
-    if known is None or known[:2] != (total, limit):
-        cloud = read_cloud(data, limit)
-        known = (total, limit, make_point_batch(*cloud))
+    wanted = (total, limit, limits)
+    if known is None or known.wanted != wanted:
+        shown = np.ones(total, bool) if limits is None else choose_shown(data, limits)
+        cloud = read_cloud(data, limit, shown)
+        count = len(cloud[0])
+        batch = make_point_batch(*cloud) if count else None
+        known = _Batch(wanted, count, int(np.count_nonzero(shown)) / max(count, 1), batch)
         _buffers.batches[key] = known
-    return min(total, limit), known[2]
+    return known
 
 
 def forget_batches() -> None:

@@ -10,14 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..contract import names
+from .field_builder import Field, FieldBuilder
 from .recipes import get_geometry_nodes
 
 if TYPE_CHECKING:
-    from bpy.types import GeometryNodeTree, Node, NodeSocket
+    from bpy.types import GeometryNodeTree
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 INPUT_RADIUS: Final = "Radius"
 INPUT_MIN_CONFIDENCE: Final = "Min Confidence"
+INPUT_LEAST_VIEWS: Final = "Fewest Views"
+INPUT_SHOW_MOVING: Final = "Show Moving"
+INPUT_AT_FRAME: Final = "Moving at Its Frame"
 INPUT_MATERIAL: Final = "Material"
 
 
@@ -43,55 +47,73 @@ def _add_sockets(group: GeometryNodeTree) -> None:
     least = new(INPUT_MIN_CONFIDENCE, in_out="INPUT", socket_type="NodeSocketFloat")
     least.default_value = 0.0
     least.description = "Points that are less confident are hidden"
+    views = new(INPUT_LEAST_VIEWS, in_out="INPUT", socket_type="NodeSocketInt")
+    views.min_value, views.max_value, views.default_value = 1, 13, 1
+    views.description = "Points on which fewer views agree are hidden"
+    moving = new(INPUT_SHOW_MOVING, in_out="INPUT", socket_type="NodeSocketBool")
+    moving.default_value = False
+    moving.description = "Show what moved through the scene"
+    at_frame = new(INPUT_AT_FRAME, in_out="INPUT", socket_type="NodeSocketBool")
+    at_frame.default_value = True
+    at_frame.description = "What moved shows only while its frame is the current one"
     material = new(INPUT_MATERIAL, in_out="INPUT", socket_type="NodeSocketMaterial")
     material.description = "Material of the points"
 
 
 def _add_nodes(group: GeometryNodeTree) -> None:
-    """Vertices become points, native points keep being points; then threshold and material."""
-    inputs = _add(group, "NodeGroupInput", 0, 0)
-    parts = _add(group, "GeometryNodeSeparateComponents", 1, 0)
-    from_mesh = _add(group, "GeometryNodeMeshToPoints", 2, 1)
-    native = _add(group, "GeometryNodeSetPointRadius", 2, -1)
-    join = _add(group, "GeometryNodeJoinGeometry", 3, 0)
-    confidence = _add(group, "GeometryNodeInputNamedAttribute", 3, -2)
-    confidence.data_type = "FLOAT"
-    confidence.inputs["Name"].default_value = names.ATTR_CONFIDENCE
-    less = _add(group, "FunctionNodeCompare", 4, -2)
-    less.data_type, less.operation = "FLOAT", "LESS_THAN"
-    # Where the attribute was removed nothing is hidden.
-    both = _add(group, "FunctionNodeBooleanMath", 5, -2)
-    both.operation = "AND"
-    delete = _add(group, "GeometryNodeDeleteGeometry", 6, 0)
-    delete.domain = "POINT"
-    paint = _add(group, "GeometryNodeSetMaterial", 7, 0)
-    outputs = _add(group, "NodeGroupOutput", 8, 0)
-    for source, target in (
-        (inputs.outputs["Geometry"], parts.inputs[0]),
-        (parts.outputs["Mesh"], from_mesh.inputs["Mesh"]),
-        (parts.outputs["Point Cloud"], native.inputs["Points"]),
-        (inputs.outputs[INPUT_RADIUS], from_mesh.inputs["Radius"]),
-        (inputs.outputs[INPUT_RADIUS], native.inputs["Radius"]),
-        (from_mesh.outputs[0], join.inputs[0]),
-        (native.outputs[0], join.inputs[0]),
-        (confidence.outputs["Attribute"], _get_float(less, 0)),
-        (inputs.outputs[INPUT_MIN_CONFIDENCE], _get_float(less, 1)),
-        (less.outputs[0], both.inputs[0]),
-        (confidence.outputs["Exists"], both.inputs[1]),
-        (join.outputs[0], delete.inputs["Geometry"]),
-        (both.outputs[0], delete.inputs["Selection"]),
-        (delete.outputs[0], paint.inputs["Geometry"]),
-        (inputs.outputs[INPUT_MATERIAL], paint.inputs["Material"]),
-        (paint.outputs[0], outputs.inputs[0]),
-    ):
-        group.links.new(source, target)
+    """Vertices become points, native points keep being points; then limits and material."""
+    build = FieldBuilder(group)
+    inputs = build.add("NodeGroupInput")
+    given = {socket.name: Field(build, socket) for socket in inputs.outputs if socket.name}
+    parts = build.add("GeometryNodeSeparateComponents", {0: given["Geometry"]})
+    from_mesh = build.add(
+        "GeometryNodeMeshToPoints",
+        {"Mesh": build.get_output(parts, "Mesh"), "Radius": given[INPUT_RADIUS]},
+    )
+    native = build.add(
+        "GeometryNodeSetPointRadius",
+        {"Points": build.get_output(parts, "Point Cloud"), "Radius": given[INPUT_RADIUS]},
+    )
+    join = build.add("GeometryNodeJoinGeometry", {0: build.get_output(from_mesh)})
+    build.connect(join, 0, build.get_output(native))
+    delete = build.add(
+        "GeometryNodeDeleteGeometry",
+        {"Geometry": build.get_output(join), "Selection": _add_limits(build, given)},
+        domain="POINT",
+    )
+    paint = build.add(
+        "GeometryNodeSetMaterial",
+        {"Geometry": build.get_output(delete), "Material": given[INPUT_MATERIAL]},
+    )
+    outputs = build.add("NodeGroupOutput")
+    build.connect(outputs, 0, build.get_output(paint))
 
 
-def _add(group: GeometryNodeTree, kind: str, column: int, row: int) -> Node:
-    node = group.nodes.new(kind)
-    node.location = (190 * column, 130 * row)
-    return node
+def _add_limits(build: FieldBuilder, given: dict[str, Field]) -> Field:
+    """Return what is true for the points that are hidden; missing attributes hide nothing.
+
+    The same rules for arrays are in `point_drawing.choose_shown`.
+    """
+    hidden = build.decide(
+        "OR",
+        _is_below(build, names.ATTR_CONFIDENCE, "FLOAT", given[INPUT_MIN_CONFIDENCE]),
+        _is_below(build, names.ATTR_VIEW_COUNT, "INT", given[INPUT_LEAST_VIEWS]),
+    )
+    now = build.get_output(build.add("GeometryNodeInputSceneTime"), "Frame")
+    end = build.add(
+        "GeometryNodeInputNamedAttribute", {"Name": names.ATTR_FRAME_END}, data_type="INT"
+    )
+    early = build.compare("LESS_THAN", now, build.read(names.ATTR_FRAME, "INT"))
+    late = build.compare("GREATER_EQUAL", now, build.get_output(end))
+    elsewhen = build.decide("OR", early, late)
+    elsewhen = build.decide("AND", elsewhen, build.get_output(end, "Exists"))
+    elsewhen = build.decide("AND", elsewhen, given[INPUT_AT_FRAME])
+    shown = build.decide("NIMPLY", given[INPUT_SHOW_MOVING], elsewhen)
+    moving = build.decide("NIMPLY", build.read(names.ATTR_MOVING, "BOOLEAN"), shown)
+    return build.decide("OR", hidden, moving)
 
 
-def _get_float(compare: Node, index: int) -> NodeSocket:
-    return [socket for socket in compare.inputs if socket.type == "VALUE"][index]
+def _is_below(build: FieldBuilder, name: str, kind: str, limit: Field) -> Field:
+    node = build.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
+    below = build.compare("LESS_THAN", build.get_output(node), limit)
+    return build.decide("AND", below, build.get_output(node, "Exists"))

@@ -21,7 +21,14 @@ from .fingerprint import is_edited, replace_data, stamp_geometry
 from .lookup import list_parts
 from .modifier_copy import copy_modifiers
 from .point_material import get_point_material
-from .point_nodes import INPUT_MATERIAL, INPUT_MIN_CONFIDENCE, INPUT_RADIUS, get_point_nodes
+from .point_nodes import (
+    INPUT_LEAST_VIEWS,
+    INPUT_MATERIAL,
+    INPUT_MIN_CONFIDENCE,
+    INPUT_RADIUS,
+    INPUT_SHOW_MOVING,
+    get_point_nodes,
+)
 from .written import Written
 
 if TYPE_CHECKING:
@@ -35,8 +42,21 @@ _OPAQUE: Final = 255
 _MODIFIER: Final = "modifier"
 
 
-def make_points(context: Context, reconstruction: Reconstruction, site: Site) -> Object | None:
-    """Make or update the cloud: a mesh of vertices, or a native point cloud, below the root."""
+def make_points(
+    context: Context,
+    reconstruction: Reconstruction,
+    site: Site,
+    frames: dict[str, int] | None = None,
+) -> Object | None:
+    """Make or update the cloud: a mesh of vertices, or a native point cloud, below the root.
+
+    Args:
+        context: of the scene.
+        reconstruction: gives the points.
+        site: where they go.
+        frames: number on the time line for each name of a view, where one camera moves: what
+            moves then shows from its own frame to that of the next one only.
+    """
     known = next(iter(list_parts(site.root, names.ROLE_POINTS)), None)
     if known is not None and site.options.keep_edits and is_edited(known.data):
         site.notes.append(
@@ -44,7 +64,7 @@ def make_points(context: Context, reconstruction: Reconstruction, site: Site) ->
             "turn Keep My Edits off, and rebuild for new points."
         )
         return known
-    fresh = _make_object(context, reconstruction, site)
+    fresh = _make_object(context, reconstruction, site, frames)
     if known is None:
         site.link(fresh)
         _set_modifier(fresh, site, is_new=True)
@@ -56,10 +76,17 @@ def make_points(context: Context, reconstruction: Reconstruction, site: Site) ->
     return fresh
 
 
-def _make_object(context: Context, reconstruction: Reconstruction, site: Site) -> Object:
+def _make_object(
+    context: Context,
+    reconstruction: Reconstruction,
+    site: Site,
+    frames: dict[str, int] | None,
+) -> Object:
     positions = np.ascontiguousarray(to_blender_points(reconstruction.points), np.float32)  # (M, 3)
     rgba = _make_rgba(reconstruction.colours)
     mesh = _make_mesh(f"{reconstruction.name} points", reconstruction, positions, rgba)
+    if reconstruction.point_moving is not None and frames is not None:
+        _store_frames(mesh, reconstruction, frames)
     ob = bpy.data.objects.new(mesh.name, mesh)
     ob[names.PROP_ROLE] = names.ROLE_POINTS
     if site.options.point_display == "POINTCLOUD":
@@ -84,7 +111,11 @@ def _set_modifier(ob: Object, site: Site, *, is_new: bool) -> None:
     for name, value in (
         (INPUT_RADIUS, site.extent.radius * site.options.point_size),
         (INPUT_MIN_CONFIDENCE, site.options.min_confidence),
+        (INPUT_LEAST_VIEWS, site.options.min_views),
+        (INPUT_SHOW_MOVING, site.options.show_moving),
     ):
+        if get_modifier_input(modifier, name, None) is None:
+            continue  # of an older recipe
         record.put_by(
             name,
             functools.partial(get_modifier_input, modifier, name, None),
@@ -148,10 +179,24 @@ def _make_mesh(
     for attribute, kind, values in (
         (names.ATTR_CONFIDENCE, "FLOAT", _flatten(reconstruction.confidence, np.float32)),
         (names.ATTR_VIEW, "INT", _flatten(reconstruction.point_view, np.int32)),
+        (names.ATTR_VIEW_COUNT, "INT", reconstruction.point_view_count),
+        (names.ATTR_MOVING, "BOOLEAN", reconstruction.point_moving),
     ):
-        mesh.attributes.new(attribute, kind, "POINT").data.foreach_set("value", values)
+        if values is not None:
+            mesh.attributes.new(attribute, kind, "POINT").data.foreach_set("value", values)
     mesh.update()
     return mesh
+
+
+def _store_frames(mesh: Mesh, reconstruction: Reconstruction, frames: dict[str, int]) -> None:
+    """Tell for each point from which frame to which the picture of its view is the latest."""
+    first = np.array([frames[view.name] for view in reconstruction.views])
+    rising = np.unique(first[np.unique(reconstruction.point_view)])  # of views that made points
+    following = np.append(rising, rising[-1] + 1)[np.searchsorted(rising, first) + 1]
+    view = reconstruction.point_view
+    for attribute, values in ((names.ATTR_FRAME, first), (names.ATTR_FRAME_END, following)):
+        of_points = np.ascontiguousarray(values[view], np.int32)
+        mesh.attributes.new(attribute, "INT", "POINT").data.foreach_set("value", of_points)
 
 
 def _make_rgba(colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -261,6 +261,29 @@ class SceneSettings(PropertyGroup):
         min=1,
         max=200_000_000,
     )
+    least_views: IntProperty(
+        name="Keep from Views",
+        description=(
+            "Points on which fewer views agree are not made; up to 13 views are asked about each"
+        ),
+        default=1,
+        min=1,
+        max=13,
+    )
+    masks: StringProperty(
+        name="Masks",
+        description=(
+            "Folder of pictures named like the photos or ending in the frame's number: what is "
+            "black makes no points and joins no views. Transparent parts of photos count anyway"
+        ),
+        subtype="DIR_PATH",
+        options={"PATH_SUPPORTS_BLEND_RELATIVE"},
+    )
+    masks_inverted: BoolProperty(
+        name="White Is Left Out",
+        description="White of the masks makes no points, in place of black",
+        default=False,
+    )
     make_cameras: BoolProperty(
         name="Cameras",
         description="Make camera objects, with the photos behind them",
@@ -354,6 +377,21 @@ class SceneSettings(PropertyGroup):
         default=0.0,
         min=0.0,
         soft_max=20.0,
+    )
+    min_views: IntProperty(
+        name="Fewest Views",
+        description="Points on which fewer views agree are hidden; change it later in the modifier",
+        default=1,
+        min=1,
+        max=13,
+    )
+    show_moving: BoolProperty(
+        name="Show Moving",
+        description=(
+            "Show what moves through the scene, in a sequence or video at its own frame only; "
+            "change it later in the modifier"
+        ),
+        default=False,
     )
     draw_points: BoolProperty(
         name="Colours in Solid View",

@@ -79,6 +79,8 @@ class Reconstruction:
         colours: (M, 3) uint8, sRGB.
         confidence: (M,) float32, larger is better.
         point_view: (M,) int32, index of a view or -1.
+        point_view_count: (M,) int32, views that agree on a point, or None for older results.
+        point_moving: (M,) bool, points that moved through the scene, or None if none did.
         notes: sentences about what had to be left out.
         maps: depth maps, or None where nobody made any.
         splats: Gaussians, OpenCV world, scene units, or None.
@@ -98,6 +100,8 @@ class Reconstruction:
     confidence: NDArray[np.float32]
     point_view: NDArray[np.int32]
     notes: tuple[str, ...]
+    point_view_count: NDArray[np.int32] | None = None
+    point_moving: NDArray[np.bool_] | None = None
     maps: DepthMaps | None = None
     splats: GaussianCloud | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +142,7 @@ def read_reconstruction(result: Result) -> Reconstruction:
         confidence=confidence,
         point_view=point_view,
         notes=notes,
+        **_read_votes(result),
         maps=_read_maps(result, len(views)),
         splats=load_splats(result),
         facts=_read_facts(result),
@@ -237,6 +242,23 @@ def _read_points(result: Result) -> tuple[Any, Any, Any, Any, tuple[str, ...]]:
         return points, colours, confidence, point_view, ()
     note = f"{count - int(finite.sum())} of {count} points had no finite position; left out."
     return points[finite], colours[finite], confidence[finite], point_view[finite], (note,)
+
+
+def _read_votes(result: Result) -> dict[str, Any]:
+    """Return what `_read_points` leaves out, of the same points."""
+    if not result.has("points"):
+        return {}
+    points = result.load("points")
+    finite = np.isfinite(points).all(axis=1)
+    votes: dict[str, Any] = {}
+    for name, kind in (("point_view_count", np.int32), ("point_moving", np.bool_)):
+        if result.has(name):
+            values = np.asarray(result.load(name), kind)
+            _check_shape(result, name, values, (len(points),))
+            votes[name] = values[finite]
+    if "point_moving" in votes and not votes["point_moving"].any():
+        del votes["point_moving"]
+    return votes
 
 
 def _require_mapping(result: Result, key: str) -> dict[str, Any]:

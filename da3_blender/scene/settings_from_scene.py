@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME: Final = 60
 _DECIMALS: Final = 6
-_FILTERS: Final = ("drop_percent", "edge_step", "max_points")
+_FILTERS: Final = ("drop_percent", "edge_step", "max_points", "least_views")
 _SAME_FILTER: Final = 1e-6
 # Characters that Windows does not allow in names of files.
 _FORBIDDEN: Final = '<>:"/\\|?*'
@@ -58,6 +58,7 @@ _COPIED: Final = (
     "drop_percent",
     "edge_step",
     "max_points",
+    "least_views",
     "chunk_frames",
 )
 
@@ -104,6 +105,8 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         check_photos=not chosen.is_checked,  # else the panel has shown what was found
         make_splats=chosen.make_splats and get_model(chosen.model).can(Capability.GAUSSIANS),
         max_splats=chosen.max_splats,
+        masks=bpy.path.abspath(chosen.masks) if chosen.masks else "",
+        masks_inverted=chosen.masks_inverted,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:
