@@ -18,6 +18,8 @@ import bpy
 from ..da3_blender.client.job import JobState
 from ..da3_blender.client.measured_speeds import remember_run
 from ..da3_blender.client.session import current_client
+from ..da3_blender.contract import names
+from ..da3_blender.scene.live_objects import remove_live, show_live
 from ..da3_blender.scene.preview_drawing import get_preview, read_preview, show_preview
 from .engine_access import TICK_S
 from .extension import get_user_folder
@@ -57,15 +59,15 @@ def follow_job(job_id: str, scene_uid: int) -> float | None:
         tag_panels()
     job = client.job
     if not job.is_over:
-        _look_at_preview(job)
+        _look_at_preview(job, scene_uid)
         # The clock in the panel goes on between the engine's messages.
         tag_panels()
         return TICK_S
+    if bpy.app.is_job_running("RENDER"):
+        return _BUSY_S  # changing data under a render can crash it
     _forget_preview()
     if job.state is not JobState.DONE:
         return None
-    if bpy.app.is_job_running("RENDER"):
-        return _BUSY_S  # changing data under a render can crash it
     build_job(job, scene_uid)
     tag_panels()
     return None
@@ -80,10 +82,19 @@ def build_job(job: Job, scene_uid: int) -> bool:
     return build_in_scene(job.summary["folder"], scene_uid, only)
 
 
-def _look_at_preview(job: Job) -> None:
-    """Draw what the run has found, if that is new."""
+def _look_at_preview(job: Job, scene_uid: int) -> None:
+    """Draw what the run has found, if that is new; chunks of a long run become objects."""
     found = job.found
     if found is None or _Seen.found is found:
+        return
+    if found.get("live"):
+        scene = find_scene(scene_uid)
+        if scene is None or bpy.app.is_job_running("RENDER"):
+            return  # changing data under a render can crash it
+        _Seen.found = found
+        if getattr(scene, names.SCENE_SETTINGS).show_chunks:
+            show_live(scene, Path(str(found["live"])), "DA3 so far")
+            tag_views()
         return
     _Seen.found = found
     preview = read_preview(Path(str(found["file"])))
@@ -93,6 +104,7 @@ def _look_at_preview(job: Job) -> None:
 
 
 def _forget_preview() -> None:
+    remove_live()
     if get_preview() is not None:
         show_preview(None)
         tag_views()
@@ -119,7 +131,7 @@ def build_in_scene(folder: str, scene_uid: int, only: str = "") -> bool:
     Returns:
         Whether it was built.
     """
-    scene = next((s for s in bpy.data.scenes if s.session_uid == scene_uid), None)
+    scene = find_scene(scene_uid)
     if scene is None:
         return False
     with bpy.context.temp_override(**_find_place(scene)):
@@ -134,6 +146,11 @@ def build_in_scene(folder: str, scene_uid: int, only: str = "") -> bool:
     # argument) crashes 4.5 and 5.2 while the scene is overridden without a window.
     bpy.ops.ed.undo_push(message="Build Scene")
     return True
+
+
+def find_scene(uid: int) -> Scene | None:
+    """Return the scene of a session id, if it is still there."""
+    return next((scene for scene in bpy.data.scenes if scene.session_uid == uid), None)
 
 
 def tag_panels() -> None:

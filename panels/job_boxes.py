@@ -53,6 +53,12 @@ def _draw_found(box: UILayout, job: Job) -> None:
     cameras, views, points = (found.get(name) or 0 for name in ("cameras", "views", "points"))
     column = box.column(align=True)
     column.label(text=f"{cameras} of {views} cameras, {points:,} points", icon="VIEW_CAMERA")
+    drift, loops = found.get("drift"), found.get("loops") or 0
+    if drift is not None:
+        column.label(text=f"Drift at the last seam: {drift:.1%} of the depth", icon="SNAP_EDGE")
+    if loops:
+        again = "place" if loops == 1 else "places"
+        column.label(text=f"{loops} {again} seen again", icon="LOOP_BACK")
     if job.can_finish:
         column.operator(names.OP_FINISH, icon="CHECKMARK")
 

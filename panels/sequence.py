@@ -52,3 +52,6 @@ class DA3_PT_sequence(Panel):
         if settings.keyframes != "OFF":
             body.prop(settings, "pose_between")
         body.prop(settings, "chunk_frames")
+        row = body.row()
+        row.enabled = settings.chunk_frames > 0
+        row.prop(settings, "show_chunks")

@@ -38,6 +38,7 @@ class JobKind(enum.Enum):
     CHECK = protocol.CHECK
 
 
+_FOUND = ("cameras", "views", "points", "file", "live", "drift", "loops")
 _FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -57,7 +58,8 @@ class Job:
         detail: what is counted in this stage.
         remaining_s: guess of the seconds left, or None.
         notes: sentences that the user should read.
-        found: the last preview: cameras, views, points, file; None before the first.
+        found: the last preview: cameras, views, points, and `file`, or for chunks of a long
+            sequence `live`, `drift` and `loops`; None before the first.
         is_finishing: the user wants it to end and to keep what exists.
         summary: what the engine says about the result, with "folder"; None before the end.
         error: why it failed.
@@ -122,7 +124,7 @@ class Job:
         elif kind == protocol.NOTE:
             self.notes.append(str(message.get("text", "")))
         elif kind == protocol.PREVIEW:
-            self.found = {key: message.get(key) for key in ("cameras", "views", "points", "file")}
+            self.found = {key: message.get(key) for key in _FOUND}
         elif kind == protocol.DONE:
             self._finish(message)
         elif kind == protocol.FAILED:

@@ -15,6 +15,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .similarity import Sim3
+
 SENSOR_WIDTH_MM: Final = 36.0
 
 # (x right, y down, z forward) -> (x right, y forward, z up)
@@ -76,6 +78,22 @@ def from_blender_points(points: NDArray[np.floating]) -> NDArray[np.floating]:
     """Turn positions from Blender's world to OpenCV's: the inverse of `to_blender_points`."""
     points = np.asarray(points)
     return np.stack([points[..., 0], -points[..., 2], points[..., 1]], axis=-1)
+
+
+def to_blender_similarity(new_from_old: Sim3) -> NDArray[np.float64]:
+    """Turn a similarity between OpenCV worlds into a Blender matrix between the same worlds.
+
+    Args:
+        new_from_old: scale, rotation and translation, OpenCV worlds.
+
+    Returns:
+        (4, 4) float64: moves `to_blender_points` of the old world to those of the new one.
+    """
+    world = np.array(_BLENDER_FROM_OPENCV)
+    matrix = np.eye(4)
+    matrix[:3, :3] = new_from_old.scale * world @ new_from_old.rotation @ world.T
+    matrix[:3, 3] = world @ new_from_old.translation
+    return matrix
 
 
 def to_blender_matrix(w2c: NDArray[np.floating]) -> NDArray[np.float64]:

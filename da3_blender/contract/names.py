@@ -77,6 +77,7 @@ ROLE_POINTS: Final = "points"
 ROLE_MESH: Final = "mesh"
 ROLE_SPLATS: Final = "splats"
 ROLE_PROXY: Final = "proxy"
+ROLE_LIVE: Final = "live"  # what shows a run that goes on; it ends with the run
 ROLE_FLIGHT: Final = "flight"  # an animated camera, made by the user's wish, not by a result
 
 # Attributes of point clouds.

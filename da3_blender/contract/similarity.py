@@ -7,7 +7,7 @@ Runs in both processes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,20 @@ class Sim3(NamedTuple):
             "rotation": np.asarray(self.rotation).tolist(),
             "translation": np.asarray(self.translation).tolist(),
         }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Sim3:
+        """Read what `to_json` has written.
+
+        Raises:
+            KeyError: a part is missing.
+            ValueError: a part has the wrong shape.
+        """
+        return cls(
+            float(values["scale"]),
+            np.asarray(values["rotation"], np.float64).reshape(3, 3),
+            np.asarray(values["translation"], np.float64).reshape(3),
+        )
 
 
 def identity_sim3() -> Sim3:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,6 @@ import numpy as np
 from ..contract.cameras import make_square_pixels
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.models import Capability, get_model
-from ..contract.projection import unproject
 from ..contract.protocol import VERSION
 from ..contract.similarity import Sim3
 from ..contract.views import SourceKind
@@ -31,9 +31,8 @@ from ..streaming.loops import pool_tokens
 from ..streaming.runner import StreamSettings, name_chunk, run_stream
 from ..streaming.store import ChunkResult, RunKey, holds_run
 from .fusion import CONTRADICTED, CloudMaker, FusionLimits
+from .live_chunks import MOST_FRAMES, LiveChunks, remove_live
 from .outcome import Dense, Outcome
-from .points import make_cloud
-from .preview import show_preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +56,6 @@ _PREPARED: Final = 0.3
 _LOOP_HALF: Final = 10
 _MOST_DENSE_BYTES: Final = 1 << 30
 _WEAK_SEAM: Final = 0.5
-_PREVIEW_POINTS: Final = 2000
-_GREY: Final = 190
 _FACTS: Final = "facts.json"
 
 
@@ -110,6 +107,14 @@ def predict_long(
         try:
             result = run_stream(frames, photos.files, folder, frames.name, stream, events)
             break
+        except CancelledError:
+            if not (events.chunks and progress.accept_end()):
+                raise
+            kept = replace(
+                stream, closes_loops=False, takes_overviews=False, most_chunks=events.chunks
+            )
+            result = run_stream(frames, photos.files, folder, frames.name, kept)
+            break
         except EngineError as error:
             if error.code is not ErrorCode.OUT_OF_MEMORY or size // 2 < _FEWEST_FRAMES:
                 raise
@@ -117,7 +122,9 @@ def predict_long(
             shutil.rmtree(folder)
             progress.note(f"Memory ran out, so the frames go through in chunks of {size}.")
     _tell(result, source, progress)
-    return _gather(result, frames, photos, (source, settings, progress))
+    outcome = _gather(result, frames, photos, (source, settings, progress))
+    remove_live(places[1])
+    return outcome
 
 
 def name_chunks_folder(output: Path) -> Path:
@@ -163,6 +170,7 @@ class FrameReader:
         self._predictor, self._photos, self._facts = predictor, photos, facts
         self._source, self._settings, self._progress = run
         self._first, self._share = 0.0, 1.0
+        self._seen: tuple[list[int], NDArray[np.uint8]] = [], np.zeros((0, 1, 1, 3), np.uint8)
         preset = predictor.preset
         branch = preset.any_view if isinstance(preset, NestedPreset) else preset
         # the last block that has looked at one frame only: the same in every chunk
@@ -234,9 +242,18 @@ class FrameReader:
             hidden = self._photos.read_hidden(index, grid, depth.shape[:0:-1])
             if hidden is not None:
                 depth[place] = np.where(hidden, np.float32(0), depth[place])
+        self._seen = list(frames), prediction.images
         tokens = prediction.features[self._layer]
         descriptors = pool_tokens(tokens.reshape(len(tokens), -1, tokens.shape[-1]))
         return ChunkResult(depth, confidence, prediction.w2c, prediction.K, descriptors)
+
+    def get_pictures(self, frames: NDArray[np.intp]) -> NDArray[np.uint8] | None:
+        """Return (n, H, W, 3) of frames that the last call has looked at; None for others."""
+        numbers, images = self._seen
+        places = {number: place for place, number in enumerate(numbers)}
+        if not all(int(frame) in places for frame in frames):
+            return None
+        return images[[places[int(frame)] for frame in frames]]
 
     def _save_facts(self, grid: NDArray[np.float64], *, is_metric: bool) -> None:
         if not self._facts.exists():
@@ -260,7 +277,7 @@ class _Part:
 
 
 class _Events:
-    """Tells the user of chunks as they come, and shows the way so far."""
+    """Tells the user of chunks as they come, and shows them."""
 
     def __init__(
         self,
@@ -269,11 +286,11 @@ class _Events:
         run: tuple[PhotoSource, RunSettings, Progress],
         work: Path,
     ) -> None:
-        self._frames, self._photos, self._work = frames, photos, work
-        self._source, self._settings, self._progress = run
-        self._w2c: list[NDArray[np.float64]] = []
-        self._K: list[NDArray[np.float64]] = []
-        self._points: list[NDArray[np.float32]] = []
+        self._frames, self._photos = frames, photos
+        self._source, _, self._progress = run
+        self._live = LiveChunks(work, run[1].world_up, len(photos.indices))
+        self._done = 0
+        self.chunks = 0
 
     def on_chunk(self, number: int, count: int, placed: PlacedChunk) -> None:
         share = _NETWORK_SHARE / count
@@ -284,45 +301,43 @@ class _Events:
             (number + 1) * share, f"chunk {number + 1} of {count}{drift}", force=True
         )
         self._show(placed)
+        self.chunks = number + 1
         if self._progress.is_cancelled():
             raise CancelledError
 
     def _show(self, placed: PlacedChunk) -> None:
         """Show cameras and some points so far; the loops may still move them."""
         fresh = placed.result.pick(slice(-placed.fresh, None))
-        world, (grid, is_metric) = placed.world_from_chunk, self._frames.load_facts()
-        self._w2c.append(world.apply_to_w2c(fresh.w2c))
-        self._K.append(np.linalg.inv(grid) @ fresh.K)
-        depth = np.float32(world.scale) * fresh.depth
-        points = unproject(depth, fresh.K, self._w2c[-1])[depth > 0]
-        self._points.append(points[:: max(1, len(points) // _PREVIEW_POINTS)].astype(np.float32))
-        positions = np.concatenate(self._points)
-        count = len(positions)
-        w2c = np.concatenate(self._w2c)
-        shown = Outcome(
-            indices=self._photos.indices[: len(w2c)],
-            w2c=w2c,
-            K=np.concatenate(self._K),
-            cloud=make_cloud(
-                positions,
-                np.full((count, 3), _GREY, np.uint8),
-                np.ones(count, np.float32),
-                np.full(count, -1, np.int32),
-            ),
-            is_metric=is_metric,
-        )
-        total = len(self._source.views)
-        show_preview(shown, total, self._work, self._settings.world_up, self._progress)
+        facts = self._frames.load_facts()
+        numbers = np.arange(self._done, self._done + placed.fresh)
+        self._done += placed.fresh
+        some = np.unique(np.linspace(0, placed.fresh - 1, MOST_FRAMES).round().astype(np.intp))
+        pictures = self._frames.get_pictures(numbers[some])
+        if pictures is None:  # of a run that goes on
+            shape = fresh.depth.shape[1:]
+            pictures = _read_pictures(self._photos, numbers[some], facts[0], shape)
+        views = [self._source.views[self._photos.indices[number]] for number in numbers]
+        frames = [
+            number if view.frame is None else view.frame
+            for number, view in zip(numbers.tolist(), views, strict=True)
+        ]
+        place = placed.world_from_chunk, placed.seam
+        self._live.add(fresh, (some, pictures), facts, place, frames)
+        self._progress.show(self._live.describe())
 
     def on_loop(self, number: int, count: int, loop: Loop | None) -> None:
         self._frames.set_part(_NETWORK_SHARE, 0.0)
         state = "no loop" if loop is None else "closed"
         self._progress.report(_NETWORK_SHARE, f"place {number + 1} of {count} seen again: {state}")
+        if loop is not None:
+            self._live.count_loop()
+            self._progress.show(self._live.describe())
         if self._progress.is_cancelled():
             raise CancelledError
 
     def on_nodes(self, nodes: Sim3Batch) -> None:
-        del nodes
+        self._live.move([nodes.get(number) for number in range(nodes.count)])
+        self._progress.show(self._live.describe())
         self._progress.report(_NETWORK_SHARE, "points", force=True)
 
 
@@ -382,7 +397,7 @@ def _gather(
         progress.note(CONTRADICTED)
     K = np.linalg.inv(grid) @ K_grid
     return Outcome(
-        indices=photos.indices,
+        indices=photos.indices[: len(w2c)],
         w2c=w2c,
         K=make_square_pixels(K) if settings.square_pixels else K,
         cloud=cloud,

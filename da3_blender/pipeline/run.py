@@ -334,7 +334,7 @@ class Pipeline:
                 # chunks neither take the memory of all frames nor tell the speed of one look
                 places = (writer.folder, writer.work)
                 outcome = predict_long(network, photos, source, settings, progress, places)
-                return outcome.replace(photos=photos.files)
+                return outcome.replace(photos=photos.files[: len(outcome.indices)])
             say_forecast(network, views, settings, earlier, progress)
             began_s = time.monotonic()
             outcome = predict_dense(network, photos, source, settings, progress, sparse)

@@ -304,6 +304,14 @@ class SceneSettings(PropertyGroup):
         description="Make Gaussian splats; the models Giant and Nested can, and need more time",
         default=False,
     )
+    show_chunks: BoolProperty(
+        name="Show Chunks as They Come",
+        description=(
+            "While a long sequence is computed, show its chunks as objects; they go when the "
+            "result is built"
+        ),
+        default=True,
+    )
     chunk_frames: IntProperty(
         name="Frames at Once",
         description=(

@@ -70,6 +70,7 @@ class StreamSettings:
         loop_radius: two loops do not begin and end nearer to each other than this, in frames.
         closes_loops: look for loops at all.
         takes_overviews: look at every n-th frame of long stretches too.
+        most_chunks: only the first chunks, and the frames in them; 0 for all.
         like_release: join, look for loops and optimise as DA3-Streaming does, for comparison.
     """
 
@@ -80,6 +81,7 @@ class StreamSettings:
     loop_radius: int = 25
     closes_loops: bool = True
     takes_overviews: bool = True
+    most_chunks: int = 0
     like_release: bool = False
 
 
@@ -187,6 +189,7 @@ def run_stream(
         CancelledError: by a listener.
     """
     chunks = make_chunks(len(frames), settings.size, settings.overlap)
+    chunks = chunks[: settings.most_chunks or None]
     store = ChunkStore(folder, RunKey(tuple(frames), settings.size, settings.overlap, name))
     seams, descriptors = _run_chunks(predictor, chunks, store, settings, events)
     steps = stack_sim3([identity_sim3() if s is None else s.first_from_second for s in seams])

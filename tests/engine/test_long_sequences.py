@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="torch is not installed")
 
 from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
+from da3_blender.contract.live import read_live_chunk, read_live_places
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import load_result
 from da3_blender.contract.settings import RunSettings
@@ -48,9 +50,10 @@ def frames(tmp_path_factory):
 class Watcher:
     """What a run tells, and a wish to stop after some chunks."""
 
-    def __init__(self, stop_after=None):
+    def __init__(self, stop_after=None, end_after=None):
         self.details, self.notes, self.shown, self.shares = [], [], [], []
-        self.stop_after = stop_after
+        self.stop_after, self.end_after = stop_after, end_after
+        self.live = []
 
     @property
     def chunks(self):
@@ -65,8 +68,16 @@ class Watcher:
             self.hear,
             lambda: self.stop_after is not None and self.chunks >= self.stop_after,
             self.notes.append,
-            self.shown.append,
+            self.show,
+            lambda: self.end_after is not None and self.chunks >= self.end_after,
         )
+
+    def show(self, found):
+        """Read what Blender would read now."""
+        self.shown.append(found)
+        places = read_live_places(Path(found["live"]))
+        chunks = [read_live_chunk(Path(found["live"]), n) for n in range(len(places))]
+        self.live.append((places, chunks))
 
 
 def run(folder, frames, checkpoint, watcher=None, **changes):
@@ -130,6 +141,41 @@ def test_the_way_so_far_is_shown(long):
     counts = [shown["cameras"] for shown in watcher.shown]
     assert counts == sorted(counts)
     assert counts[0] < FRAMES == counts[-1]
+
+
+def test_chunks_can_be_watched_in_their_places(long):
+    result, watcher = long
+    assert [len(places) for places, _ in watcher.live[:5]] == [1, 2, 3, 4, 5]
+    places, chunks = watcher.live[-1]
+    w2c = np.concatenate([p.apply_to_w2c(c.w2c) for p, c in zip(places, chunks, strict=True)])
+    frames = np.concatenate([chunk.frames for chunk in chunks])
+    assert frames.tolist() == list(range(1, FRAMES + 1))
+    assert w2c.shape == result.load("w2c").shape
+    for place, chunk in zip(places, chunks, strict=True):
+        # what a chunk shows lies in front of its cameras, before and after it is moved
+        moved = place.apply_to_points(chunk.points)
+        depth = moved @ place.apply_to_w2c(chunk.w2c)[0, 2, :3]
+        depth += place.apply_to_w2c(chunk.w2c)[0, 2, 3]
+        own = chunk.points @ chunk.w2c[0, 2, :3] + chunk.w2c[0, 2, 3]
+        assert np.allclose(depth, place.scale * own, rtol=1e-3, atol=1e-3 * abs(own).max())
+        assert chunk.size.tolist() == [320, 240]
+        assert len(chunk.points) == len(chunk.colours) > 100
+
+
+def test_the_files_of_the_live_view_are_gone_in_the_end(long):
+    result, _ = long
+    assert not list(result.folder.glob("live*"))
+
+
+def test_what_is_found_can_be_kept(tmp_path, frames, checkpoint):
+    result, watcher = run(tmp_path, frames, checkpoint, Watcher(end_after=3))
+    count = len(result.views)
+    assert 8 < count < FRAMES
+    assert [view["frame"] for view in result.views] == list(range(1, count + 1))
+    assert result.manifest["is_partial"]
+    assert len(result.load("w2c")) == count
+    assert any("ended early" in note for note in watcher.notes)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_progress_grows_with_the_chunks(long):
