@@ -107,6 +107,7 @@ MATERIAL_SPLATS: Final = "DA3 Splats"
 MATERIAL_DEPTH: Final = "DA3 Depth"
 NODES_SPLATS: Final = "DA3 Splats"
 NODES_PROXY: Final = "DA3 Proxy"
+NODES_SURFACE: Final = "DA3 Shot Surface"
 
 # Files of a results folder.
 MANIFEST: Final = "manifest.json"

@@ -39,7 +39,7 @@ ARRAYS: Final = {
     "colours": "(M, 3) uint8, sRGB",
     "confidence": "(M,) float32, larger is better",
     "point_view": "(M,) int32, index of the view that a point came from, -1 for several",
-    "point_view_count": "(M,) uint16, views that agree on a point, at most 13 are asked",
+    "point_view_count": "(M,) uint16, views that agree on a point, at most 25 are asked",
     "point_moving": "(M,) bool, other views look through the place where the point was",
     "depth": "(D, H, W) float32, along the optical axis, scene units",
     "depth_confidence": "(D, H, W) float32, larger is better",

@@ -57,7 +57,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "drop_percent": (0.0, 99.0),
     "edge_step": (0.0, 1.0),
     "max_points": (1, 200_000_000),
-    "least_views": (1, 13),
+    "least_views": (1, 25),
     "max_splats": (1, 200_000_000),
     "chunk_frames": (0, 10_000),
 }
@@ -111,7 +111,7 @@ class RunSettings:
         edge_step: pixels whose depth steps by more than this share to a neighbour are dropped;
             0 keeps all.
         max_points: upper bound for the cloud.
-        least_views: points on which fewer views agree are left out; up to 13 are asked.
+        least_views: points on which fewer views agree are left out; up to 25 are asked.
         masks: folder of pictures named like the photos or frames that mark what makes no points;
             "" is none. Transparent parts of the pictures count without it.
         masks_inverted: white is left out in place of black.

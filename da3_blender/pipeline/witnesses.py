@@ -18,7 +18,7 @@ from ..contract.depth_edges import find_depth_edges
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MOST_VOTERS: Final = 12
+MOST_VOTERS: Final = 24
 """Views that vote on a point besides its own."""
 _MOST_BYTES: Final = 1 << 29
 _MAPS: Final = 4  # numbers for each pixel

@@ -21,6 +21,7 @@ from .camera_objects import make_animated_camera, make_cameras, order_frames
 from .depth_meshes import make_meshes
 from .extent import measure_extent
 from .lookup import find_root_of_input
+from .moving_surface import make_moving_surface
 from .network_splats import make_network_splats
 from .points import make_points
 from .reconstruction import read_reconstruction
@@ -83,7 +84,11 @@ def build_scene(
             cameras, photos = _build_cameras(reconstruction, site)
             meshes = 0
             if options.make_mesh:
-                meshes = make_meshes(reconstruction, site, _list_frames(reconstruction, options))
+                frames = _list_frames(reconstruction, options)
+                if frames is None:
+                    meshes = make_meshes(reconstruction, site)
+                else:
+                    meshes = make_moving_surface(reconstruction, site, frames)
             if not len(reconstruction.points):
                 site.notes.append("The result has no points.")
             elif options.make_points:

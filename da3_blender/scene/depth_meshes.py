@@ -17,19 +17,22 @@ from ..contract import names
 from ..contract.cameras import to_blender_points
 from ..contract.depth_edges import find_whole_quads
 from ..contract.projection import unproject
-from .animation import add_curves, make_channelbag
 from .fingerprint import is_edited, replace_data, stamp_geometry
 from .lookup import list_parts
 from .photo_material import get_photo_material
 
 if TYPE_CHECKING:
-    from bpy.types import Mesh, Object
+    from bpy.types import Mesh
     from numpy.typing import NDArray
 
+    from .build_options import BuildOptions
     from .reconstruction import DepthMaps, Reconstruction
     from .site import Site
 
 
+NO_MAPS: Final = (
+    "This result has no depth maps, so there is no mesh: they come from a Depth Anything 3 model."
+)
 _SAMPLE: Final = 1_000_000  # pixels that tell what confidence is usual
 
 
@@ -45,28 +48,14 @@ class Grid(NamedTuple):
     uv: NDArray[np.float32]
 
 
-def make_meshes(reconstruction: Reconstruction, site: Site, frames: dict[str, int] | None) -> int:
-    """Make or update one mesh for each view that has a depth map.
-
-    Args:
-        reconstruction: with depth maps.
-        site: of the build.
-        frames: number on the time line for each name of a view, where one camera moves: each
-            mesh then shows from its own frame to that of the next one only. None shows all of
-            them always.
-
-    Returns:
-        The number of meshes.
-    """
+def make_meshes(reconstruction: Reconstruction, site: Site) -> int:
+    """Make or update one mesh for each view that has a depth map; return how many there are."""
     maps = reconstruction.maps
     if maps is None:
-        site.notes.append(
-            "This result has no depth maps, so there is no mesh: they come from a Depth "
-            "Anything 3 model."
-        )
+        site.notes.append(NO_MAPS)
         return 0
     known = {str(ob.get(names.PROP_IMAGE)): ob for ob in list_parts(site.root, names.ROLE_MESH)}
-    least = _find_least_confidence(maps, site.options.mesh_drop_percent)
+    least = find_least_confidence(maps, site.options.mesh_drop_percent)
     kept = []
     views = [reconstruction.views[index] for index in maps.views]
     for row, (index, view) in enumerate(zip(maps.views.tolist(), views, strict=True)):
@@ -76,14 +65,13 @@ def make_meshes(reconstruction: Reconstruction, site: Site, frames: dict[str, in
         if ob is not None and site.options.keep_edits and is_edited(ob.data):
             kept.append(ob.name)
             continue
-        mesh = _make_mesh(reconstruction, index, _make_grid(reconstruction, row, site, least))
+        grid = make_view_grid(reconstruction, row, site.options, least)
+        mesh = _make_mesh(reconstruction, index, grid)
         if ob is not None:
             ob[names.PROP_INDEX] = index
             site.later.append(functools.partial(replace_data, ob, mesh))
             continue
-        ob = _make_object(view.name, index, mesh, site)
-        if frames is not None:
-            _show_only_at(ob, frames[view.name], sorted(frames[each.name] for each in views))
+        _make_object(view.name, index, mesh, site)
     if kept:
         site.notes.append(
             f"{len(kept)} meshes were edited by hand and stay as they are ({kept[0]})."
@@ -133,7 +121,17 @@ def build_grid(
     )
 
 
-def _make_grid(reconstruction: Reconstruction, row: int, site: Site, least: float) -> Grid:
+def make_view_grid(
+    reconstruction: Reconstruction, row: int, options: BuildOptions, least: float
+) -> Grid:
+    """Turn one depth map of a result into a surface.
+
+    Args:
+        reconstruction: with depth maps.
+        row: of the depth map.
+        options: `mesh_step` and `mesh_cut`.
+        least: less confident pixels become holes.
+    """
     maps = reconstruction.maps
     index = int(maps.views[row])
     view = reconstruction.views[index]
@@ -142,13 +140,12 @@ def _make_grid(reconstruction: Reconstruction, row: int, site: Site, least: floa
     if maps.sky is not None:
         depth[np.asarray(maps.sky[row])] = 0
     cameras = (reconstruction.K[index], reconstruction.w2c[index], maps.grid_from_photo[row])
-    options = site.options
     return build_grid(
         depth, cameras, (view.width, view.height), options.mesh_step, options.mesh_cut
     )
 
 
-def _find_least_confidence(maps: DepthMaps, drop_percent: float) -> float:
+def find_least_confidence(maps: DepthMaps, drop_percent: float) -> float:
     """Return the confidence below which the least sure share of all pixels lies."""
     if drop_percent <= 0:
         return -np.inf
@@ -162,7 +159,15 @@ def _find_least_confidence(maps: DepthMaps, drop_percent: float) -> float:
 
 def _make_mesh(reconstruction: Reconstruction, index: int, grid: Grid) -> Mesh:
     view = reconstruction.views[index]
-    mesh = bpy.data.meshes.new(f"{view.name} mesh")
+    mesh = fill_mesh(f"{view.name} mesh", grid)
+    mesh.materials.append(get_photo_material(view))
+    stamp_geometry(mesh)
+    return mesh
+
+
+def fill_mesh(name: str, grid: Grid) -> Mesh:
+    """Make a mesh of a surface, with its place in the photo as UV map."""
+    mesh = bpy.data.meshes.new(name)
     count = len(grid.faces)
     mesh.vertices.add(len(grid.positions))
     positions = to_blender_points(grid.positions)
@@ -176,28 +181,12 @@ def _make_mesh(reconstruction: Reconstruction, index: int, grid: Grid) -> Mesh:
     layer = mesh.uv_layers.new(name="photo", do_init=False)
     layer.uv.foreach_set("vector", grid.uv[grid.faces.ravel()].ravel())
     mesh.update(calc_edges=True)
-    mesh.materials.append(get_photo_material(view))
-    stamp_geometry(mesh)
     return mesh
 
 
-def _make_object(name: str, index: int, mesh: Mesh, site: Site) -> Object:
+def _make_object(name: str, index: int, mesh: Mesh, site: Site) -> None:
     ob = bpy.data.objects.new(f"{name} mesh", mesh)
     ob[names.PROP_ROLE] = names.ROLE_MESH
     ob[names.PROP_IMAGE] = name
     ob[names.PROP_INDEX] = index
     site.link(ob)
-    return ob
-
-
-def _show_only_at(ob: Object, frame: int, frames: list[int]) -> None:
-    """Hide an object but from its frame to the next one that has a mesh."""
-    position = frames.index(frame)
-    keys, hidden = [frame], [0]
-    if position > 0:
-        keys, hidden = [frames[0], *keys], [1, *hidden]
-    if position + 1 < len(frames):
-        keys, hidden = [*keys, frames[position + 1]], [*hidden, 1]
-    bag = make_channelbag(ob, f"{ob.name} shown")
-    for path in ("hide_viewport", "hide_render"):
-        add_curves(bag, path, np.array(keys), np.array(hidden), "CONSTANT")

@@ -8,6 +8,7 @@ Runs in Blender.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import bpy
@@ -17,7 +18,6 @@ from .animation import add_curves
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from bpy.types import ActionChannelbag, Camera, CameraBackgroundImage, Image, ImageUser
     from numpy.typing import NDArray
@@ -92,24 +92,45 @@ def show_moving(
     """
     if not count_moving(views, frames):
         return
+    background = _set_background(camera, load_moving(views[0]), record)
+    if background is not None:
+        follow_frames((background.image_user, background.image), frames, get_bag, holds=False)
+
+
+def load_moving(view: PhotoView) -> Image:
+    """Return the data-block of the video or numbered sequence that a view is of."""
+    return load_image(view.photo, "MOVIE" if is_movie(view) else "SEQUENCE")
+
+
+def follow_frames(
+    picture: tuple[ImageUser, Image],
+    frames: NDArray[np.integer],
+    get_bag: Callable[[], ActionChannelbag],
+    *,
+    holds: bool,
+) -> None:
+    """Let a moving picture show frame f of its source at frame f of the time line.
+
+    Args:
+        picture: an image and who shows it.
+        frames: (N,) rising numbers on the time line.
+        get_bag: makes the bag for keys where frames have to be held.
+        holds: only the pictures of `frames` are shown, each until the next one; else this is
+            done only where the files between are missing.
+    """
     first, last = int(frames[0]), int(frames[-1])
-    if is_movie(views[0]):
-        image = load_image(views[0].photo, "MOVIE")
-        background = _set_background(camera, image, record)
-        if background is not None:
-            user = background.image_user
-            user.frame_start = 1
-            user.frame_duration = max(image.frame_duration, last)
-            user.frame_offset = 0
-        return
-    background = _set_background(camera, load_image(views[0].photo, "SEQUENCE"), record)
-    if background is None:
-        return
-    user = background.image_user
-    user.frame_start = first
-    user.frame_offset = first - 1
-    user.frame_duration = last - first + 1
-    if not _has_all_files(views[0].photo, first, last):
+    user, image = picture
+    if image.source == "MOVIE":
+        user.frame_start = 1
+        user.frame_duration = max(image.frame_duration, last)
+        user.frame_offset = 0
+    else:
+        user.frame_start = first
+        user.frame_offset = first - 1
+        user.frame_duration = last - first + 1
+        path = Path(bpy.path.abspath(image.filepath))
+        holds = holds or not _has_all_files(path, first, last)
+    if holds and len(frames) < last - first + 1:
         _hold_pictures(user, frames, get_bag())
 
 
@@ -138,7 +159,6 @@ def _hold_pictures(user: ImageUser, frames: NDArray[np.integer], bag: ActionChan
     """
     every = np.arange(frames[0], frames[-1] + 1)
     held = frames[np.searchsorted(frames, every, side="right") - 1]
-    user.frame_offset = int(frames[0]) - 1
     add_curves(
         bag,
         f"{user.path_from_id()}.frame_offset",

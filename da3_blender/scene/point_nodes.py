@@ -48,7 +48,7 @@ def _add_sockets(group: GeometryNodeTree) -> None:
     least.default_value = 0.0
     least.description = "Points that are less confident are hidden"
     views = new(INPUT_LEAST_VIEWS, in_out="INPUT", socket_type="NodeSocketInt")
-    views.min_value, views.max_value, views.default_value = 1, 13, 1
+    views.min_value, views.max_value, views.default_value = 1, 25, 1
     views.description = "Points on which fewer views agree are hidden"
     moving = new(INPUT_SHOW_MOVING, in_out="INPUT", socket_type="NodeSocketBool")
     moving.default_value = False

@@ -264,11 +264,11 @@ class SceneSettings(PropertyGroup):
     least_views: IntProperty(
         name="Keep from Views",
         description=(
-            "Points on which fewer views agree are not made; up to 13 views are asked about each"
+            "Points on which fewer views agree are not made; up to 25 views are asked about each"
         ),
         default=1,
         min=1,
-        max=13,
+        max=25,
     )
     masks: StringProperty(
         name="Masks",
@@ -391,7 +391,7 @@ class SceneSettings(PropertyGroup):
         description="Points on which fewer views agree are hidden; change it later in the modifier",
         default=1,
         min=1,
-        max=13,
+        max=25,
     )
     show_moving: BoolProperty(
         name="Show Moving",

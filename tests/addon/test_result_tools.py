@@ -101,15 +101,60 @@ def test_without_depth_there_is_a_sentence_and_no_mesh(scene, build, tmp_path):
     assert any("no depth maps" in note for note in report.notes)
 
 
-def test_surfaces_of_a_shot_show_at_their_frames(scene, build, tmp_path):
-    views = [{"frame": n, "photo": str(tmp_path / f"s_{n:03d}.jpg")} for n in (10, 12, 14)]
+def test_surfaces_of_a_shot_are_one_object_that_shows_the_current_frame(scene, build, tmp_path):
+    names = [f"s_{n:03d}.jpg" for n in (10, 12, 14)]
+    views = [
+        {"frame": n, "photo": str(tmp_path / name)}
+        for n, name in zip((10, 12, 14), names, strict=True)
+    ]
+    for name in names:
+        write_photo(tmp_path / name)
     source = {"source": {"kind": "sequence", "path": "", "fps": 25.0}}
     folder = write_deep(tmp_path / "r", views=views, manifest=source)
-    build(folder, make_mesh=True, show_photos=False)
-    meshes = sorted(of_role("mesh"), key=lambda ob: ob.name)
+    report = build(folder, make_mesh=True, mesh_step=1, mesh_drop_percent=0)
+    assert report.meshes == 3
+    surface = only("mesh")
     for frame, shown in ((5, 0), (10, 0), (11, 0), (12, 1), (13, 1), (14, 2), (30, 2)):
         scene.frame_set(frame)
-        assert [ob.hide_viewport for ob in meshes] == [n != shown for n in range(3)], frame
+        points = read_shown(surface)
+        assert len(points) == GRID[0] * GRID[1]
+        world = points[:, [0, 2, 1]] * [1, -1, 1]
+        _, z = project(world, make_K(*SIZE), make_w2c(3)[shown])
+        assert set(np.round(z, 4)) == {2.0, 5.0}, frame
+    # the picture on it is that of the surface, also between them
+    (material,) = surface.data.materials
+    picture = next(n for n in material.node_tree.nodes if n.type == "TEX_IMAGE")
+    for frame, shown in ((10, 10), (11, 10), (12, 12), (13, 12), (14, 14)):
+        scene.frame_set(frame)
+        user = picture.image_user
+        assert frame - user.frame_start + 1 + user.frame_offset == shown
+    # built again it stays the same object
+    build(folder, make_mesh=True, mesh_step=2)
+    assert only("mesh") == surface
+    assert len(read_shown(surface)) < GRID[0] * GRID[1] / 3
+
+
+def test_surfaces_of_many_frames_get_coarser(extension, scene, build, tmp_path, monkeypatch):
+    module = extension("da3_blender.scene.moving_surface")
+    monkeypatch.setattr(module, "MOST_VERTICES", 3 * GRID[0] * GRID[1] // 10)
+    views = [{"frame": n} for n in (1, 2, 3)]
+    source = {"source": {"kind": "sequence", "path": "", "fps": 25.0}}
+    folder = write_deep(tmp_path / "r", views=views, manifest=source)
+    report = build(folder, make_mesh=True, mesh_step=1, mesh_drop_percent=0)
+    assert len(only("mesh").data.vertices) <= 3 * GRID[0] * GRID[1] // 10
+    assert any("every 4th pixel" in note for note in report.notes)
+    # files that are not numbered like the frames: each surface has its own picture
+    assert len(only("mesh").data.materials) == 3
+
+
+def read_shown(ob):
+    """Return (V, 3), what an object shows now, in its own space."""
+    bpy.context.view_layer.update()
+    evaluated = ob.evaluated_get(bpy.context.evaluated_depsgraph_get())
+    mesh = evaluated.to_mesh()
+    points = np.array([vertex.co for vertex in mesh.vertices], np.float64).reshape(-1, 3)
+    evaluated.to_mesh_clear()
+    return points
 
 
 def test_a_floor_seen_at_a_grazing_angle_stays_whole():
