@@ -90,6 +90,11 @@ class CloudMaker:
         self._cloud = make_empty_cloud()
         self.is_contradictory = False
 
+    @property
+    def cloud(self) -> Cloud:
+        """Return the points so far, on which nobody has voted."""
+        return self._cloud
+
     def add(
         self,
         views: NDArray[np.integer],
