@@ -206,10 +206,10 @@ def test_filters_and_single_views_of_such_a_result(tmp_path, frames, checkpoint,
     keys = np.array(result.load("depth_view")).tolist()
     settings = dict(result.manifest["settings"])
     settings |= {"reuse": str(result.folder), "output": str(tmp_path / "out")}
-    changed = RunSettings.from_json(settings | {"drop_percent": 0.0})
+    changed = RunSettings.from_json(settings | {"max_points": 20_000})
     create_pipeline().run(changed, Watcher().make_progress())
     again = load_result(tmp_path / "out")
-    assert len(again.load("points")) > len(result.load("points"))
+    assert 10_000 < len(again.load("points")) <= 20_000 < len(result.load("points"))
     assert set(np.unique(again.load("point_view"))) == set(keys)
     assert np.array_equal(again.load("depth_view"), keys)
     one = RunSettings.from_json(
