@@ -132,7 +132,9 @@ def predict_dense(
     visible = depth if prediction.sky is None else np.where(prediction.sky, np.float32(0), depth)
     maker = CloudMaker((grid @ outcome.K, outcome.w2c), depth.shape[1:], FusionLimits.of(settings))
     maker.add(np.arange(len(depth)), visible, confidence, prediction.images)
-    cloud = maker.finish()
+    cloud = maker.finish(
+        lambda share: progress.report(_PREDICTED + share * (1 - _PREDICTED), "points")
+    )
     if maker.is_contradictory:
         progress.note(CONTRADICTED)
     splats = None

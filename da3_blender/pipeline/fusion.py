@@ -28,6 +28,8 @@ from .votes import Votes, count_votes
 from .witnesses import Witnesses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from ..contract.settings import RunSettings
@@ -139,17 +141,20 @@ class CloudMaker:
             if len(self._cloud.positions) > _OVERFLOW * limits.max_points:
                 self._cloud = thin_cloud(self._cloud, _KEPT * limits.max_points)
 
-    def finish(self) -> Cloud:
+    def finish(self, report: Callable[[float], None] | None = None) -> Cloud:
         """Let the views vote and return the cloud, in view order.
 
         Points that several views look through are gone; where they were there for a while they
         are marked as moving. If views contradict each other more often than they agree, cameras
         and depth do not fit together: then all stay, and `is_contradictory` says so.
+
+        Args:
+            report: is told the finished share, 0 to 1, and may raise to end it.
         """
         cloud, limits = self._cloud, self._limits
         if len(cloud.positions) > _KEPT * limits.max_points:
             cloud = thin_cloud(cloud, _KEPT * limits.max_points)
-        votes = count_votes(cloud, self._witnesses)
+        votes = count_votes(cloud, self._witnesses, report)
         refuted, moving = judge(votes)
         if votes.through.sum(dtype=np.int64) > votes.agreed.sum(dtype=np.int64):
             self.is_contradictory = True

@@ -52,6 +52,7 @@ _FEWEST_FRAMES: Final = 8
 """Chunks are not made smaller than this when memory runs out."""
 _SPARE_PIXELS: Final = 2
 _NETWORK_SHARE: Final = 0.85
+_VOTES_FROM: Final = 0.95
 _PREPARED: Final = 0.3
 _LOOP_HALF: Final = 10
 _MOST_DENSE_BYTES: Final = 1 << 30
@@ -375,7 +376,7 @@ def _gather(
     maker, dense = None, None
     for number, chunk in enumerate(result.chunks):
         mine = np.flatnonzero(owner == number)
-        share = (1 - _NETWORK_SHARE) * number / len(result.chunks)
+        share = (_VOTES_FROM - _NETWORK_SHARE) * number / len(result.chunks)
         progress.report(_NETWORK_SHARE + share, f"points of chunk {number + 1}")
         own = slice(int(mine[0]) - chunk.begin, int(mine[-1]) + 1 - chunk.begin)
         part = result.store.load(name_chunk(number), own)
@@ -391,8 +392,11 @@ def _gather(
             dense.depth[mine], dense.confidence[mine] = depth, confidence
     if dense is None:
         progress.note("The depth maps of all frames would be too large to keep: no meshes of them.")
-    progress.report(1.0, "votes of all frames")
-    cloud = maker.finish()
+    cloud = maker.finish(
+        lambda share: progress.report(
+            _VOTES_FROM + share * (1 - _VOTES_FROM), "votes of all frames"
+        )
+    )
     if maker.is_contradictory:
         progress.note(CONTRADICTED)
     K = np.linalg.inv(grid) @ K_grid

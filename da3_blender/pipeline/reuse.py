@@ -39,6 +39,7 @@ RENEWED: Final = ("drop_percent", "edge_step", "max_points", "least_views")
 _NEEDS_SET: Final = (".exr",)  # one exposure for all of a set
 # JPEGs are decoded at no less than this multiple of the grid, as in a run.
 _SPARE_PIXELS: Final = 2
+_PHOTOS_SHARE: Final = 0.6  # of the time for a new cloud
 
 
 class Earlier:
@@ -163,7 +164,7 @@ def rebuild_cloud(
     images = np.empty((count, height, width, 3), np.uint8)
     positions = dense.list_cameras()
     for row, position in enumerate(positions.tolist()):
-        progress.report(row / count, f"{row + 1} of {count} photos")
+        progress.report(_PHOTOS_SHARE * row / count, f"{row + 1} of {count} photos")
         photo = earlier.read_photo(position, _SPARE_PIXELS * max(width, height))
         shrink = photo.shape[1] / int(earlier.result.views[position]["width"])
         grid = dense.grid_from_photo[row] @ np.diag([1 / shrink, 1 / shrink, 1])
@@ -175,7 +176,9 @@ def rebuild_cloud(
     cameras = (dense.grid_from_photo @ K, w2c)
     maker = CloudMaker(cameras, (height, width), FusionLimits.of(settings))
     maker.add(np.arange(count), visible, dense.confidence, images)
-    cloud = maker.finish()
+    cloud = maker.finish(
+        lambda share: progress.report(_PHOTOS_SHARE + share * (1 - _PHOTOS_SHARE), "points")
+    )
     if maker.is_contradictory:
         progress.note(CONTRADICTED)
     return outcome.replace(cloud=cloud._replace(view=positions.astype(np.int32)[cloud.view]))

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from .points import Cloud
@@ -47,7 +49,9 @@ class Votes(NamedTuple):
     shift: NDArray[np.float32]
 
 
-def count_votes(cloud: Cloud, witnesses: Witnesses) -> Votes:
+def count_votes(
+    cloud: Cloud, witnesses: Witnesses, report: Callable[[float], None] | None = None
+) -> Votes:
     """Ask other views about each point of a cloud.
 
     How far two depths that mean the same surface may differ comes from the data.
@@ -55,6 +59,7 @@ def count_votes(cloud: Cloud, witnesses: Witnesses) -> Votes:
     Args:
         cloud: each point belongs to one view.
         witnesses: all views.
+        report: is told the finished share, 0 to 1, and may raise to end the count.
     """
     count = len(cloud.positions)
     votes = Votes(
@@ -80,8 +85,13 @@ def count_votes(cloud: Cloud, witnesses: Witnesses) -> Votes:
                 whole[part] = piece
 
     # numpy lets other threads work, and each view writes to points of its own
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        list(pool.map(ask, range(witnesses.count)))
+    pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
+    try:
+        for done, _ in enumerate(pool.map(ask, range(witnesses.count))):
+            if report is not None:
+                report((done + 1) / witnesses.count)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return votes
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from da3_blender.contract.depth_edges import find_depth_edges
-from da3_blender.contract.errors import EngineError, ErrorCode
+from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
 from da3_blender.contract.projection import unproject
 from da3_blender.contract.views import View
 from da3_blender.media.frame_masks import FrameMasks
@@ -240,3 +240,20 @@ def test_transparent_parts_of_a_picture_are_masked(tmp_path):
     masks = FrameMasks(views)
     assert np.array_equal(masks.read(0), np.arange(6)[:, None].repeat(8, 1) < 2)
     assert masks.read(1) is None  # an opacity that was never filled is no mask
+
+
+def test_the_vote_tells_how_far_it_is_and_can_be_ended():
+    depth, cameras, _ = make_room(12)
+    maker = CloudMaker(cameras, (HEIGHT, WIDTH), LIMITS)
+    maker.add(np.arange(12), depth, np.ones_like(depth), np.zeros((*depth.shape, 3), np.uint8))
+    shares = []
+
+    def stop(share):
+        shares.append(share)
+        if share > 0.5:
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        maker.finish(stop)
+    assert shares == sorted(shares)
+    assert len(shares) == 7
