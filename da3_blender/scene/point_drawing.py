@@ -43,7 +43,7 @@ class _Batch(NamedTuple):
     """
 
     wanted: tuple[int, int, Limits | None]
-    count: int
+    drawn: int
     each_stands_for: float
     batch: Any
 
@@ -205,7 +205,7 @@ def _draw_cloud(ob: Object, projection: Matrix, view: Matrix, height_px: int, li
     for name, value in constants.items():
         shader.uniform_float(name, value)
     cloud.batch.draw(shader)
-    return cloud.count
+    return cloud.drawn
 
 
 def _read_limits(data: Mesh | PointCloud, modifier: NodesModifier) -> Limits:
