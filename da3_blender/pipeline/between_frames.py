@@ -38,6 +38,8 @@ _FOLDER: Final = "between"
 _FACTS: Final = "facts.json"
 _SIZE: Final = 24
 """Frames of a group: more would see little in common, fewer look at the same keyframes again."""
+_LEAST_USUAL: Final = 12
+"""Half of a group would be keyframes in smaller ones, which are for little memory."""
 _AGAIN: Final = 1.3
 _KEPT_PIXELS: Final = 16
 """Every n-th pixel of a group's depth is stored: nobody reads it."""
@@ -93,8 +95,7 @@ def pose_between(
     photos = _open_photos(source, [lenses[place] for place in nearest], places[1])
     folder = name_chunks_folder(places[0]) / _FOLDER
     reader = FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
-    limit = settings.chunk_frames or _SIZE
-    size = max(LEAST_SIZE, min(_SIZE, limit))
+    size = max(_LEAST_USUAL, min(_SIZE, settings.chunk_frames or _SIZE))
     while True:
         try:
             w2c = _pose_all(reader, photos, (folder, size), (outcome, count), progress)
