@@ -43,6 +43,8 @@ class Place:
         low: (B, 3) corners of the boxes, metres, z up.
         high: (B, 3) opposite corners.
         w2c: (F, 4, 4) float64, OpenCV world-to-camera.
+        height: of the depth maps, pixels.
+        width: of the depth maps, pixels.
         keeps: depth maps stay in `seen`, for places that are asked many times.
         seen: depth maps by their frames.
     """
@@ -51,6 +53,8 @@ class Place:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     w2c: NDArray[np.float64]
+    height: int = HEIGHT
+    width: int = WIDTH
     keeps: bool = False
     seen: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
@@ -62,11 +66,13 @@ class Place:
     @property
     def K(self) -> NDArray[np.float64]:  # noqa: N802 - the field's name
         """Return (3, 3), pixels of the depth maps."""
-        return np.array([[FOCAL, 0, WIDTH / 2], [0, FOCAL, HEIGHT / 2], [0, 0, 1]])
+        focal = FOCAL * self.width / WIDTH
+        return np.array([[focal, 0, self.width / 2], [0, focal, self.height / 2], [0, 0, 1]])
 
     def cast(self, frames: Sequence[int]) -> NDArray[np.float32]:
-        """Return (n, HEIGHT, WIDTH), exact depth along the optical axis; 0 for sky."""
-        y, x = np.mgrid[:HEIGHT, :WIDTH] + 0.5
+        """Return (n, H, W), exact depth along the optical axis; 0 for sky."""
+        height, width = self.height, self.width
+        y, x = np.mgrid[:height, :width] + 0.5
         rays = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3) @ np.linalg.inv(self.K).T
         maps = []
         for frame in frames:
@@ -74,7 +80,7 @@ class Place:
             if known is None:
                 c2w = invert_rigid(self.w2c[frame])
                 direction, origin = rays @ c2w[:3, :3].T, c2w[:3, 3]
-                hit = _hit(self.low, self.high, origin, direction).reshape(HEIGHT, WIDTH)
+                hit = _hit(self.low, self.high, origin, direction).reshape(height, width)
                 known = hit.astype(np.float32)
                 if self.keeps:
                     self.seen[frame] = known
@@ -286,8 +292,8 @@ class StandIn:
     def _disturb(
         self, depth: NDArray[np.float64], random: np.random.Generator
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        count = len(depth)
-        y, x = np.mgrid[:HEIGHT, :WIDTH] / max(HEIGHT, WIDTH)
+        count, height, width = depth.shape
+        y, x = np.mgrid[:height, :width] / max(height, width)
         waves = random.normal(size=(3, 4))
         time = np.linspace(0, 1, count)[:, None, None]
         smooth = sum(np.sin(2 * np.pi * (a * x + b * y + c * time) + 3 * d) for a, b, c, d in waves)
@@ -298,12 +304,12 @@ class StandIn:
         confidence = 1 / np.maximum(error, 1e-3) * np.exp(0.2 * random.normal(size=depth.shape))
         confidence[depth == 0] = 0.1
         if self.outliers:
-            side = max(1, round((self.outliers * HEIGHT * WIDTH) ** 0.5))
-            left = random.uniform(0, WIDTH - side)
-            speed = random.uniform(-0.3, 0.3)
+            side = max(1, round((self.outliers * height * width) ** 0.5))
+            left = random.uniform(0, width - side)
+            speed = random.uniform(-0.3, 0.3) * width / WIDTH
             for frame in range(count):
-                column = int(np.clip(left + speed * frame, 0, WIDTH - side))
-                patch = np.s_[frame, HEIGHT // 2 : HEIGHT // 2 + side, column : column + side]
+                column = int(np.clip(left + speed * frame, 0, width - side))
+                patch = np.s_[frame, height // 2 : height // 2 + side, column : column + side]
                 walker = 2.5 + 0.02 * frame
                 said[patch] = np.where(depth[patch] > walker, walker, said[patch])
                 confidence[patch] = confidence[frame].max()

@@ -78,6 +78,7 @@ _HELP = {
     "masks_inverted": "white of the masks makes no points, in place of black",
     "make_splats": "also keep the Gaussians of a model that makes them",
     "chunk_frames": "frames of a chunk of long sequences and videos; 0: all frames at once",
+    "chunk_method": "how chunks are joined: as we do, or as DA3-Streaming does, to compare",
     "max_splats": "largest number of Gaussians; photos are left out where all give more",
     "seed": "of everything random",
     "check_photos": "look for blurred, doubled and foreign photos first",

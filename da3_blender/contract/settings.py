@@ -28,6 +28,7 @@ RESIZE_METHODS: Final = (
 REFERENCE_VIEWS: Final = ("saddle_balanced", "saddle_sim_range", "first", "middle")
 MATCHING: Final = ("AUTO", "EXHAUSTIVE", "SEQUENTIAL")
 LENS_MODELS: Final = ("SIMPLE_RADIAL", "SIMPLE_PINHOLE", "PINHOLE", "RADIAL", "OPENCV")
+CHUNK_METHODS: Final = ("FRAME_GRAPH", "RELEASE")
 WORLD_UP: Final = ("AVERAGE", "FIRST_CAMERA", "NONE")
 KEYFRAMES: Final = ("OFF", "AUTO", "COUNT")
 
@@ -44,6 +45,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "lens_model": LENS_MODELS,
     "world_up": WORLD_UP,
     "keyframes": KEYFRAMES,
+    "chunk_method": CHUNK_METHODS,
 }
 # name -> (smallest, largest) allowed value
 _LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -120,6 +122,8 @@ class RunSettings:
         chunk_frames: sequences and videos with more frames than this go through the network in
             overlapping chunks of this size, and memory does not grow with their length; 0 lets
             it see all frames at once.
+        chunk_method: how chunks are joined: FRAME_GRAPH is ours (docs/streaming.md); RELEASE
+            repeats DA3-Streaming with its half overlap, to compare both.
         seed: of everything random.
         check_photos: look for blurred, doubled and foreign photos first, and say so in notes.
         reuse: results folder whose cameras and depth are used again; "" begins from nothing.
@@ -168,6 +172,7 @@ class RunSettings:
     make_splats: bool = False
     max_splats: int = 2_500_000
     chunk_frames: int = 120
+    chunk_method: str = "FRAME_GRAPH"
     seed: int = 0
     check_photos: bool = True
     reuse: str = ""

@@ -55,6 +55,8 @@ _NETWORK_SHARE: Final = 0.85
 _VOTES_FROM: Final = 0.95
 _PREPARED: Final = 0.3
 _LOOP_HALF: Final = 10
+_OVERLAP_PARTS: Final = 4
+"""Neighbours share a quarter of a chunk; overviews hold what half of it would hold."""
 _MOST_DENSE_BYTES: Final = 1 << 30
 _WEAK_SEAM: Final = 0.5
 _FACTS: Final = "facts.json"
@@ -99,10 +101,10 @@ def predict_long(
     """
     folder = name_chunks_folder(places[0])
     frames = FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
-    size = _find_started(folder, photos, frames.name, settings.chunk_frames)
+    size = _find_started(folder, photos, frames.name, settings)
     while True:
         events = _Events(frames, photos, (source, settings, progress), places[1])
-        stream = _make_stream(size)
+        stream = _make_stream(size, settings.chunk_method)
         count = len(make_chunks(len(photos.indices), stream.size, stream.overlap))
         frames.set_part(0.0, _NETWORK_SHARE / count)
         try:
@@ -133,19 +135,22 @@ def name_chunks_folder(output: Path) -> Path:
     return output.with_name(output.name + _SUFFIX)
 
 
-def _make_stream(size: int) -> StreamSettings:
-    """Return how a sequence is cut into chunks of a size."""
-    return StreamSettings(size, size // 2, min(_LOOP_HALF, size // 2))
+def _make_stream(size: int, method: str) -> StreamSettings:
+    """Return how a sequence is cut into chunks of a size, and how these are joined."""
+    half = min(_LOOP_HALF, size // 2)
+    if method == "RELEASE":
+        return StreamSettings(size, size // 2, half, like_release=True)
+    return StreamSettings(size, max(1, size // _OVERLAP_PARTS), half)
 
 
-def _find_started(folder: Path, photos: PinholePhotos, name: str, largest: int) -> int:
+def _find_started(folder: Path, photos: PinholePhotos, name: str, settings: RunSettings) -> int:
     """Return the size of the chunks that a stopped run has left, which may have become smaller.
 
     Chunks of other frames or settings are removed.
     """
-    size = largest
+    size = largest = settings.chunk_frames
     while size >= min(_FEWEST_FRAMES, largest):
-        stream = _make_stream(size)
+        stream = _make_stream(size, settings.chunk_method)
         key = RunKey(tuple(photos.files), stream.size, stream.overlap, name)
         try:
             if holds_run(folder, key):
