@@ -98,7 +98,7 @@ def compare_accuracy(seeds: int) -> None:
                 errors.append(measure_error(result.w2c, place))
                 frames.append(predictor.frames)
                 seconds.append(spent)
-            base = base or np.array(errors)
+            base = np.array(errors) if base is None else base
             ratio = np.array(errors) / base
             print(
                 f"| {name} | {way} | {np.mean(errors):.3f} ({min(errors):.3f} to "

@@ -55,7 +55,7 @@ def _draw_found(box: UILayout, job: Job) -> None:
     column.label(text=f"{cameras} of {views} cameras, {points:,} points", icon="VIEW_CAMERA")
     drift, loops = found.get("drift"), found.get("loops") or 0
     if drift is not None:
-        column.label(text=f"Drift at the last seam: {drift:.1%} of the depth", icon="SNAP_EDGE")
+        column.label(text=f"Last seam {drift:.1%} of the depth off", icon="SNAP_EDGE")
     if loops:
         again = "place" if loops == 1 else "places"
         column.label(text=f"{loops} {again} seen again", icon="LOOP_BACK")

@@ -54,4 +54,7 @@ class DA3_PT_sequence(Panel):
         body.prop(settings, "chunk_frames")
         row = body.row()
         row.enabled = settings.chunk_frames > 0
+        row.prop(settings, "chunk_method")
+        row = body.row()
+        row.enabled = settings.chunk_frames > 0
         row.prop(settings, "show_chunks")

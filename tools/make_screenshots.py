@@ -39,11 +39,13 @@ class Scenario(NamedTuple):
         pictures: screenshot -> part of it that becomes a picture of the same name.
         needs: environment variables without which it is left out.
         installs: it installs the zip itself, in the window.
+        prepares: environment variable for a folder that NAME_data.py fills first.
     """
 
     pictures: dict[str, tuple[int, int, int, int]]
     needs: tuple[str, ...] = ()
     installs: bool = False
+    prepares: str = ""
 
 
 ALL: Final = {
@@ -69,6 +71,10 @@ ALL: Final = {
             "set-up-done": PANEL,
         },
         needs=("DA3_PACKAGES", "DA3_PYTHON"),
+    ),
+    "long_shot": Scenario(
+        {"long-shot-early": VIEW, "long-shot-open": VIEW, "long-shot-closed": VIEW},
+        prepares="LONG_SHOT",
     ),
     "whole_way": Scenario({"window": WINDOW}, needs=("DA3_PACKAGES", "DA3_PYTHON"), installs=True),
 }
@@ -108,6 +114,11 @@ def run(driver: Path, name: str, archive: Path, seconds: int) -> bool:
             command += ["-z", str(archive), "-c", "DA3"]
         environment = {"DA3_INPUT": str(ROOT / "samples" / "courtyard"), **os.environ}
         environment["DA3_ZIP"] = str(archive)
+        if scenario.prepares:
+            data = Path(out) / "data"
+            script = SCENARIOS / f"{name}_data.py"
+            subprocess.run([sys.executable, "-P", str(script), str(data)], check=True)
+            environment[scenario.prepares] = str(data)
         process = subprocess.run(
             [*command, str(SCENARIOS / f"{name}.py")], env=environment, check=False
         )

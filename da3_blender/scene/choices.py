@@ -83,3 +83,7 @@ CAMERA_MODE: Final[Items] = (
     ("EACH", "One per Photo", "Each photo or frame has its own camera"),
     ("ANIMATED", "One, Animated", "One camera with a key frame for each photo"),
 )
+CHUNK_METHODS: Final[Items] = (
+    ("FRAME_GRAPH", "Frame by Frame", "All that the chunks say of each frame is weighed"),
+    ("RELEASE", "Like DA3-Streaming", "As blocks, as the release does it: to compare both"),
+)

@@ -58,6 +58,7 @@ class _Buffers:
 
 
 _buffers: Final = _Buffers()
+_ROLES: Final = (names.ROLE_POINTS, names.ROLE_LIVE)
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def find_clouds(context: Context) -> Iterator[Object]:
     """Find the clouds of ours that the viewport shows and that are not being edited."""
     space = context.space_data
     for ob in context.view_layer.objects:
-        if ob.get(names.PROP_ROLE) != names.ROLE_POINTS or ob.type not in ("MESH", "POINTCLOUD"):
+        if ob.get(names.PROP_ROLE) not in _ROLES or ob.type not in ("MESH", "POINTCLOUD"):
             continue
         if ob.mode != "EDIT" and ob.visible_get() and ob.visible_in_viewport_get(space):
             yield ob

@@ -304,6 +304,11 @@ class SceneSettings(PropertyGroup):
         description="Make Gaussian splats; the models Giant and Nested can, and need more time",
         default=False,
     )
+    chunk_method: EnumProperty(
+        name="Joined",
+        description="How the chunks of a long sequence become one world",
+        items=choices.CHUNK_METHODS,
+    )
     show_chunks: BoolProperty(
         name="Show Chunks as They Come",
         description=(

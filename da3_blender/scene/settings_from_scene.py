@@ -60,6 +60,7 @@ _COPIED: Final = (
     "max_points",
     "least_views",
     "chunk_frames",
+    "chunk_method",
 )
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bpy
+from mathutils import Euler, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 MODULE = "bl_ext.user_default.da3_reconstruction"
 _EARLY = 3
 """Chunks of the first picture."""
+_DISTANCE = 1.0
 
 
 def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
@@ -65,7 +68,7 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
         wanted = min(number, chunks)
         yield from ui.wait_for(lambda wanted=wanted: count_chunks() >= wanted, timeout=60)
         yield 2.0
-        frame_all(ui)
+        frame_all()
         yield 3.0
         ui.shot(name)
     sys_write(f"chunks {count_chunks()}, objects {len(bpy.data.objects)}")
@@ -79,8 +82,6 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
 
 def sys_write(text: str) -> None:
     """Print a line."""
-    import sys
-
     sys.stdout.write(f"long shot: {text}\n")
     sys.stdout.flush()
 
@@ -91,14 +92,15 @@ def count_chunks() -> int:
     return sum(ob.type == "EMPTY" and "da3_live" in ob and "da3_index" in ob for ob in objects)
 
 
-def frame_all(ui: Any) -> None:  # noqa: ANN401 - from the driver
-    """Look at everything of the run from above."""
-    with ui.context():
-        area = next(a for a in bpy.context.window.screen.areas if a.type == "VIEW_3D")
-        region = next(r for r in area.regions if r.type == "WINDOW")
-        with bpy.context.temp_override(area=area, region=region):
-            for ob in bpy.context.view_layer.objects:
-                ob.select_set(state="da3_live" in ob and ob.type != "CAMERA")
-            bpy.ops.view3d.view_selected()
-            for ob in bpy.context.view_layer.objects:
-                ob.select_set(state=False)
+def frame_all() -> None:
+    """Look at all points of the run from above."""
+    clouds = [ob for ob in bpy.data.objects if "da3_live" in ob and ob.type == "MESH"]
+    corners = [ob.matrix_world @ Vector(corner) for ob in clouds for corner in ob.bound_box]
+    low, high = (Vector(map(choose, zip(*corners, strict=True))) for choose in (min, max))
+    area = next(
+        a for a in bpy.context.window_manager.windows[0].screen.areas if a.type == "VIEW_3D"
+    )
+    view = area.spaces.active.region_3d
+    view.view_rotation = Euler((0.75, 0, 0.5)).to_quaternion()
+    view.view_location = (low + high) / 2
+    view.view_distance = _DISTANCE * (high - low).length
