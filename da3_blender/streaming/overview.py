@@ -27,11 +27,21 @@ if TYPE_CHECKING:
 LEAST_COVER: Final = 0.5
 """Share of a frame's pixels that the next frame of an overview sees."""
 _PIXELS: Final = 400
+_FEWEST_STRETCHES: Final = 15
+"""Of a chunk: a larger step has little to say about it."""
+_USUAL_SPACING: Final = 8
+_TWO_ROWS: Final = 4
 
 
-def list_steps(spacing: int) -> list[int]:
-    """Return the steps that an overview can have where every `spacing`-th frame is a node."""
-    return [step for step in range(spacing, 1, -1) if spacing % step == 0]
+def list_steps(size: int) -> list[int]:
+    """Return the steps that overviews beside chunks of a size can have, the largest first."""
+    steps = [1 << power for power in range(1, 5)]
+    return [step for step in reversed(steps) if step * _FEWEST_STRETCHES <= size]
+
+
+def find_spacing(step: int) -> int:
+    """Return the distance in frames between nodes of chunks beside overviews of a step."""
+    return max(1, step // 2) if step else _USUAL_SPACING
 
 
 def measure_cover(result: ChunkResult, step: int) -> float:
@@ -66,13 +76,19 @@ def measure_cover(result: ChunkResult, step: int) -> float:
 
 
 def make_overviews(frames: int, step: int, size: int) -> list[NDArray[np.intp]]:
-    """Return the frames of each overview of a sequence.
+    """Return the frames of each overview of a sequence: two rows of them, half a step apart.
+
+    The rows see other frames, so their errors are others too; a row of every second frame is alone,
+    as there is nothing between.
 
     Args:
         frames: of the sequence.
         step: between frames of an overview.
-        size: most frames of an overview; neighbours share half of them.
+        size: most frames of an overview; neighbours share a quarter of them.
     """
-    chosen = np.arange(0, frames, step)
-    parts: Sequence[Chunk] = make_chunks(len(chosen), size, size // 2)
-    return [chosen[part.begin : part.end] for part in parts]
+    found = []
+    for first in (0, step // 2) if step >= _TWO_ROWS else (0,):
+        chosen = np.arange(first, frames, step)
+        parts: Sequence[Chunk] = make_chunks(len(chosen), size, size // 4)
+        found += [chosen[part.begin : part.end] for part in parts]
+    return found

@@ -26,7 +26,7 @@ from .overlap import (
     judge_overlap,
     lift_pixels,
 )
-from .overview import LEAST_COVER, list_steps, make_overviews, measure_cover
+from .overview import LEAST_COVER, find_spacing, list_steps, make_overviews, measure_cover
 from .pieces import Piece, Tie
 from .point_alignment import align_points_like_release
 from .pose_graph import Loops, Solution, solve_graph, solve_graph_like_release
@@ -44,8 +44,6 @@ _LEAST_INLIERS: Final = 0.4
 _LEAST_LOOP_CONFIDENCE: Final = 0.5
 """Mean confidence of a loop's frames, in parts of that of its chunks."""
 _MOST_LOOPS: Final = 200
-_STRETCHES: Final = 15
-"""Between nodes of a chunk."""
 _SAMPLED_CHUNKS: Final = 8
 _RELEASE_FLOOR: Final = 0.1
 
@@ -203,11 +201,11 @@ def run_stream(
     if settings.like_release:
         placed = _place_blocks(chunks, owners, cameras, solve_graph_like_release(steps, measured))
     else:
-        spacing = max(1, settings.size // _STRETCHES)
-        pieces = _make_pieces(chunks, [each[0] for each in cameras], spacing)
+        step = _choose_step(chunks, store, settings)
+        pieces = _make_pieces(chunks, [each[0] for each in cameras], find_spacing(step))
         known = Sequence3D(pieces, seams, np.array(owners))
-        if settings.takes_overviews and len(chunks) > 1:
-            known = _look_over(predictor, known, store, settings, spacing)
+        if step:
+            known = _look_over(predictor, known, store, settings, step)
         again = MeasuredLoops(
             measured,
             np.array([loop.frames for loop in loops], np.intp).reshape(-1, 2),
@@ -401,12 +399,9 @@ def _look_over(
     known: Sequence3D,
     store: ChunkStore,
     settings: StreamSettings,
-    spacing: int,
+    step: int,
 ) -> Sequence3D:
     """Look at every n-th frame of long stretches, where neighbours among them see the same."""
-    step = _choose_step(known, store, spacing)
-    if not step:
-        return known
     far: list[Piece] = []
     ties: list[Tie] = []
     for number, frames in enumerate(make_overviews(len(known.owners), step, settings.size)):
@@ -424,18 +419,18 @@ def _look_over(
                 place = len(known.chunks) + len(far)
                 found.append(Tie(owner, place, seam, frames[shared]))
         if found:
-            nodes = np.flatnonzero(frames % spacing == 0)
+            nodes = np.flatnonzero(frames % find_spacing(step) == 0)
             far.append(Piece(frames, invert_rigid(result.w2c), nodes))
             ties += found
     return known._replace(far=far, far_ties=ties)
 
 
-def _choose_step(known: Sequence3D, store: ChunkStore, spacing: int) -> int:
+def _choose_step(chunks: list[Chunk], store: ChunkStore, settings: StreamSettings) -> int:
     """Return the largest step of an overview whose frames still see the same; 0 if none does."""
-    steps = list_steps(spacing)
-    if not steps:
+    steps = list_steps(settings.size)
+    if not (steps and settings.takes_overviews and len(chunks) > 1):
         return 0
-    some = np.unique(np.linspace(0, len(known.chunks) - 1, _SAMPLED_CHUNKS).round().astype(int))
+    some = np.unique(np.linspace(0, len(chunks) - 1, _SAMPLED_CHUNKS).round().astype(int))
     covers = []
     for number in some.tolist():
         result = store.load(name_chunk(number))
