@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..inference.predictor import Predictor
 
 SPEED: Final = "speed"  # entry of manifest and summary
+_FREE_SHARE: Final = 0.9
 _MOST_RESULTS: Final = 20  # earlier results that are looked at
 
 _log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ def say_forecast(
     estimate = estimate_run(
         settings.model,
         len(views),
-        _choose_size(views, settings),
+        choose_grid(views, settings),
         predictor.precision,
         speed,
     )
@@ -63,6 +64,30 @@ def say_forecast(
             f"{sentence} If it does not fit, the resolution is lowered; fewer photos or a smaller "
             "model need less."
         )
+
+
+def fit_chunk(predictor: Predictor, views: list[View], settings: RunSettings, fewest: int) -> int:
+    """Return how many frames of a sequence the network can look at together.
+
+    Args:
+        predictor: of the run, with its weights loaded.
+        views: frames.
+        settings: of the run; no more than `chunk_frames`.
+        fewest: no less than this, whatever is free.
+
+    Returns:
+        `chunk_frames`, or a half, quarter and so on of it that fits into the free memory.
+    """
+    free, frames = predictor.describe_device().free_bytes, settings.chunk_frames
+    size = choose_grid(views, settings)
+
+    def estimate(count: int) -> int:
+        return estimate_run(settings.model, count, size, predictor.precision).memory_bytes
+
+    weights = estimate(1)  # are there already
+    while free > 0 and frames // 2 >= fewest and estimate(frames) - weights > _FREE_SHARE * free:
+        frames //= 2
+    return frames
 
 
 def find_speed(
@@ -118,8 +143,8 @@ def measure_speed(
     )
 
 
-def _choose_size(views: list[View], settings: RunSettings) -> tuple[int, int]:
-    """Return the grid that all photos fit: the smallest height and width."""
+def choose_grid(views: list[View], settings: RunSettings) -> tuple[int, int]:
+    """Return the grid that all photos fit: the smallest height and width, pixels."""
     is_lower = settings.resize_method.startswith("lower")
     sizes = [
         fit_to_network(v.width, v.height, settings.network_resolution, is_lower_bound=is_lower)

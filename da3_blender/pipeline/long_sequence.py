@@ -19,7 +19,7 @@ import numpy as np
 
 from ..contract.cameras import make_square_pixels
 from ..contract.errors import CancelledError, EngineError, ErrorCode
-from ..contract.models import Capability, get_model
+from ..contract.models import Capability, format_gigabytes, get_model
 from ..contract.protocol import VERSION
 from ..contract.similarity import Sim3
 from ..contract.views import SourceKind
@@ -29,7 +29,8 @@ from ..network.presets import NestedPreset
 from ..streaming.chunks import make_chunks
 from ..streaming.loops import pool_tokens
 from ..streaming.runner import StreamSettings, name_chunk, run_stream
-from ..streaming.store import ChunkResult, RunKey, holds_run
+from ..streaming.store import ChunkResult, RunKey, estimate_disk_bytes, holds_run
+from .forecast import choose_grid, fit_chunk
 from .fusion import CONTRADICTED, CloudMaker, FusionLimits
 from .live_chunks import MOST_FRAMES, LiveChunks, remove_live
 from .outcome import Dense, Outcome
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
-    from ..contract.views import PhotoSource
+    from ..contract.views import PhotoSource, View
     from ..inference.predictor import Predictor
     from ..streaming.runner import Loop, PlacedChunk, StreamResult
     from ..streaming.sim3_batch import Sim3Batch
@@ -58,6 +59,7 @@ _LOOP_HALF: Final = 10
 _OVERLAP_PARTS: Final = 4
 """Neighbours share a quarter of a chunk; overviews hold what half of it would hold."""
 _MOST_DENSE_BYTES: Final = 1 << 30
+_MUCH_DISK: Final = 1 << 29
 _WEAK_SEAM: Final = 0.5
 _FACTS: Final = "facts.json"
 
@@ -102,6 +104,10 @@ def predict_long(
     folder = name_chunks_folder(places[0])
     frames = FrameReader(predictor, photos, (source, settings, progress), folder / _FACTS)
     size = _find_started(folder, photos, frames.name, settings)
+    if not size:
+        views = [source.views[index] for index in photos.indices]
+        size = fit_chunk(predictor, views, settings, _FEWEST_FRAMES)
+        _say_costs(views, settings, size, progress)
     while True:
         events = _Events(frames, photos, (source, settings, progress), places[1])
         stream = _make_stream(size, settings.chunk_method)
@@ -146,7 +152,7 @@ def _make_stream(size: int, method: str) -> StreamSettings:
 def _find_started(folder: Path, photos: PinholePhotos, name: str, settings: RunSettings) -> int:
     """Return the size of the chunks that a stopped run has left, which may have become smaller.
 
-    Chunks of other frames or settings are removed.
+    Chunks of other frames or settings are removed; then 0.
     """
     size = largest = settings.chunk_frames
     while size >= min(_FEWEST_FRAMES, largest):
@@ -160,7 +166,23 @@ def _find_started(folder: Path, photos: PinholePhotos, name: str, settings: RunS
         size //= 2
     if folder.exists():
         shutil.rmtree(folder)
-    return largest
+    return 0
+
+
+def _say_costs(views: list[View], settings: RunSettings, size: int, progress: Progress) -> None:
+    """Tell how the frames go through and what the chunks take on the disk meanwhile."""
+    stream = _make_stream(size, settings.chunk_method)
+    chunks = make_chunks(len(views), stream.size, stream.overlap)
+    taken = estimate_disk_bytes(chunks, *choose_grid(views, settings))
+    if size < settings.chunk_frames:
+        progress.note(
+            f"The frames go through in chunks of {size}: {settings.chunk_frames} at once do not "
+            "fit into the free memory."
+        )
+    if taken > _MUCH_DISK:
+        progress.note(
+            f"While it runs the chunks take about {format_gigabytes(taken)} beside the result."
+        )
 
 
 class FrameReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,27 @@ def test_memory_that_runs_out_makes_smaller_chunks(tmp_path, frames, checkpoint,
     result, watcher = run(tmp_path, frames, checkpoint, chunk_frames=16)
     assert len(result.views) == FRAMES
     assert any("chunks of 8" in note for note in watcher.notes)
+
+
+def test_chunks_fit_into_the_free_memory(tmp_path, frames, checkpoint, monkeypatch):
+    describe, looked = Predictor.describe_device, []
+
+    def describe_little(self):
+        # beside the weights, by the estimate, 20 frames of 84 x 70 need 6 to 8 MB and 10 half of it
+        return replace(describe(self), free_bytes=5_000_000)
+
+    predict = Predictor.predict
+
+    def count(self, images, options=None, *rest):
+        pictures = list(images)
+        looked.append(len(pictures))
+        return predict(self, pictures, options, *rest)
+
+    monkeypatch.setattr(Predictor, "describe_device", describe_little)
+    monkeypatch.setattr(Predictor, "predict", count)
+    _, watcher = run(tmp_path, frames, checkpoint, chunk_frames=20)
+    assert max(looked) == 10
+    assert any("chunks of 10: 20 at once do not fit" in note for note in watcher.notes)
 
 
 def test_short_sequences_and_photos_go_through_at_once(tmp_path, frames, checkpoint):
