@@ -29,7 +29,7 @@ LEAST_COVER: Final = 0.5
 _PIXELS: Final = 400
 _FEWEST_STRETCHES: Final = 15
 """Of a chunk: a larger step has little to say about it."""
-_USUAL_SPACING: Final = 8
+_SPACING: Final = 8
 _TWO_ROWS: Final = 4
 
 
@@ -39,9 +39,15 @@ def list_steps(size: int) -> list[int]:
     return [step for step in reversed(steps) if step * _FEWEST_STRETCHES <= size]
 
 
-def find_spacing(step: int) -> int:
-    """Return the distance in frames between nodes of chunks beside overviews of a step."""
-    return max(1, step // 2) if step else _USUAL_SPACING
+def are_nodes(frames: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+    """Tell which frames are nodes of the graph beside overviews of a step, or of none (0).
+
+    Every eighth frame of the sequence, and as many that the second row of overviews has.
+    """
+    is_node = frames % _SPACING == 0
+    if step >= _TWO_ROWS:
+        is_node |= frames % _SPACING == step // 2 % _SPACING
+    return is_node
 
 
 def measure_cover(result: ChunkResult, step: int) -> float:

@@ -26,7 +26,7 @@ from .overlap import (
     judge_overlap,
     lift_pixels,
 )
-from .overview import LEAST_COVER, find_spacing, list_steps, make_overviews, measure_cover
+from .overview import LEAST_COVER, are_nodes, list_steps, make_overviews, measure_cover
 from .pieces import Piece, Tie
 from .point_alignment import align_points_like_release
 from .pose_graph import Loops, Solution, solve_graph, solve_graph_like_release
@@ -202,7 +202,7 @@ def run_stream(
         placed = _place_blocks(chunks, owners, cameras, solve_graph_like_release(steps, measured))
     else:
         step = _choose_step(chunks, store, settings)
-        pieces = _make_pieces(chunks, [each[0] for each in cameras], find_spacing(step))
+        pieces = _make_pieces(chunks, [each[0] for each in cameras], step)
         known = Sequence3D(pieces, seams, np.array(owners))
         if step:
             known = _look_over(predictor, known, store, settings, step)
@@ -382,14 +382,14 @@ def _measure_loop(
     return Loop(ends, chain_sim3(first, invert_sim3(second)), trust, candidate[:2], error)
 
 
-def _make_pieces(chunks: list[Chunk], w2c: list[NDArray[np.float64]], spacing: int) -> list[Piece]:
-    """Choose the frames of each chunk that are nodes: every `spacing`-th one, and the borders."""
+def _make_pieces(chunks: list[Chunk], w2c: list[NDArray[np.float64]], step: int) -> list[Piece]:
+    """Choose the frames of each chunk that are nodes: some, and the borders."""
     pieces = []
     for number, chunk in enumerate(chunks):
         frames = np.arange(chunk.begin, chunk.end)
         near = chunks[max(0, number - 2) : number + 3]
         borders = [edge for each in near for edge in (each.begin, each.end - 1)]
-        nodes = np.flatnonzero((frames % spacing == 0) | np.isin(frames, borders))
+        nodes = np.flatnonzero(are_nodes(frames, step) | np.isin(frames, borders))
         pieces.append(Piece(frames, invert_rigid(w2c[number]), nodes))
     return pieces
 
@@ -419,7 +419,7 @@ def _look_over(
                 place = len(known.chunks) + len(far)
                 found.append(Tie(owner, place, seam, frames[shared]))
         if found:
-            nodes = np.flatnonzero(frames % find_spacing(step) == 0)
+            nodes = np.flatnonzero(are_nodes(frames, step))
             far.append(Piece(frames, invert_rigid(result.w2c), nodes))
             ties += found
     return known._replace(far=far, far_ties=ties)
