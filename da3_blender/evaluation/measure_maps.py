@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import binary_dilation
 
 from ..contract.projection import project, unproject
-from ..pipeline.points import find_depth_edges
+from ..contract.depth_edges import find_depth_edges
 from .depth_error import ALIGNMENTS, measure_each, measure_together
 from .estimate import sample_depth
 
