@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from scipy.ndimage import binary_dilation
 
-from ..contract.projection import project, unproject
 from ..contract.depth_edges import find_depth_edges
+from ..contract.projection import project, unproject
 from .depth_error import ALIGNMENTS, measure_each, measure_together
 from .estimate import sample_depth
 
