@@ -24,7 +24,8 @@ from benchmarks.streaming_world import TRAJECTORIES, Place, StandIn, make_place
 from da3_blender.contract.cameras import invert_rigid
 from da3_blender.contract.similarity import fit_sim3
 from da3_blender.streaming.between import make_groups, place_group
-from da3_blender.streaming.runner import StreamSettings, run_stream
+from da3_blender.streaming.runner import run_stream
+from da3_blender.streaming.stream_settings import StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

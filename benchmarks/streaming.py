@@ -30,7 +30,8 @@ from benchmarks.streaming_world import TRAJECTORIES, Place, StandIn, make_place
 from da3_blender.contract.cameras import invert_rigid
 from da3_blender.contract.similarity import fit_sim3
 from da3_blender.evaluation.relative_pose import measure_auc, measure_pairs
-from da3_blender.streaming.runner import StreamResult, StreamSettings, run_stream
+from da3_blender.streaming.runner import StreamResult, run_stream
+from da3_blender.streaming.stream_settings import StreamSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

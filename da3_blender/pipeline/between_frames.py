@@ -17,7 +17,8 @@ import numpy as np
 from ..contract.errors import EngineError, ErrorCode
 from ..streaming.between import LEAST_SIZE, Group, make_groups, place_group
 from ..streaming.store import ChunkStore, RunKey, holds_run
-from .long_sequence import FrameReader, name_chunks_folder
+from .frame_reader import FrameReader
+from .long_sequence import name_chunks_folder
 from .photos import PinholePhotos
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ..contract.views import PhotoSource
     from ..inference.predictor import Predictor
     from ..solve import Lens
-    from ..streaming.runner import Predictor as Looker
+    from ..streaming.stream_settings import Predictor as Looker
     from .outcome import Outcome
 
 _FOLDER: Final = "between"

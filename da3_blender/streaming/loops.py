@@ -3,7 +3,7 @@
 """Frames that may show the same place again: from one descriptor for each frame.
 
 Runs in the engine. The descriptors come from the network that looks at the frames anyway. What
-they say are candidates: `verify` in the runner lets the network look at both ends together.
+they say are candidates: `loop_looks` lets the network look at both ends together.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ from da3_blender.contract.cameras import invert_rigid
 from da3_blender.contract.errors import EngineError, ErrorCode
 from da3_blender.contract.similarity import fit_sim3
 from da3_blender.streaming.chunks import assign_owners, make_chunks
-from da3_blender.streaming.runner import StreamSettings, name_chunk, run_stream
+from da3_blender.streaming.runner import run_stream
 from da3_blender.streaming.store import ChunkStore, RunKey, estimate_disk_bytes
+from da3_blender.streaming.stream_settings import StreamSettings, name_chunk
 
 SMALL = StreamSettings(size=20, overlap=10, loop_half=6)
 EXACT = {"turn_deg": 0.0, "slip": 0.0, "bend": 0.0, "noise": 1e-4, "outliers": 0.0}

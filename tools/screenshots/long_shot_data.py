@@ -23,11 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmarks.streaming_world import StandIn, make_place
 from da3_blender.contract.projection import unproject
 from da3_blender.pipeline.live_chunks import MOST_FRAMES, LiveChunks
-from da3_blender.streaming.runner import StreamSettings, run_stream
+from da3_blender.streaming.runner import run_stream
+from da3_blender.streaming.stream_settings import StreamSettings
 
 if TYPE_CHECKING:
-    from da3_blender.streaming.runner import Loop, PlacedChunk
+    from da3_blender.streaming.loop_looks import Loop
     from da3_blender.streaming.sim3_batch import Sim3Batch
+    from da3_blender.streaming.stream_settings import PlacedChunk
 
 FRAMES = 480
 SETTINGS = StreamSettings(60, 15)
