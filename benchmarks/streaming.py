@@ -45,7 +45,7 @@ LEAN = StreamSettings(120, 30)
 WAYS = {"release": RELEASE, "ours, same chunks": OURS, "ours, overlap 30": LEAN}
 _FRAMES = 600
 _SEEDS = 5
-_LENGTHS = (500, 2000, 10_000)
+_LENGTHS = (500, 2000, 10_000, 20_000)
 _MIB = 1 << 20
 
 

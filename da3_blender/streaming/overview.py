@@ -30,6 +30,8 @@ _PIXELS: Final = 400
 _FEWEST_STRETCHES: Final = 15
 """Of a chunk: a larger step has little to say about it."""
 _SPACING: Final = 8
+_MOST_FRAMES: Final = 4000
+"""Above it nodes lie farther apart."""
 _TWO_ROWS: Final = 4
 
 
@@ -39,14 +41,21 @@ def list_steps(size: int) -> list[int]:
     return [step for step in reversed(steps) if step * _FEWEST_STRETCHES <= size]
 
 
-def are_nodes(frames: NDArray[np.intp], step: int) -> NDArray[np.bool_]:
+def are_nodes(frames: NDArray[np.intp], step: int, total: int) -> NDArray[np.bool_]:
     """Tell which frames are nodes of the graph beside overviews of a step, or of none (0).
 
-    Every eighth frame of the sequence, and as many that the second row of overviews has.
+    Every eighth frame of the sequence, and as many that the second row of overviews has; fewer
+    of a sequence of many thousands, so that the graph does not grow with it.
+
+    Args:
+        frames: numbers of frames.
+        step: of the overviews.
+        total: frames of the sequence.
     """
-    is_node = frames % _SPACING == 0
+    spacing = _SPACING * max(1, -(-total // _MOST_FRAMES))
+    is_node = frames % spacing == 0
     if step >= _TWO_ROWS:
-        is_node |= frames % _SPACING == step // 2 % _SPACING
+        is_node |= frames % spacing == step // 2 % spacing
     return is_node
 
 

@@ -35,7 +35,7 @@ def make_pieces(chunks: list[Chunk], w2c: list[NDArray[np.float64]], step: int) 
         frames = np.arange(chunk.begin, chunk.end)
         near = chunks[max(0, number - 2) : number + 3]
         borders = [edge for each in near for edge in (each.begin, each.end - 1)]
-        nodes = np.flatnonzero(are_nodes(frames, step) | np.isin(frames, borders))
+        nodes = np.flatnonzero(are_nodes(frames, step, chunks[-1].end) | np.isin(frames, borders))
         pieces.append(Piece(frames, invert_rigid(w2c[number]), nodes))
     return pieces
 
@@ -65,7 +65,7 @@ def look_over(
                 place = len(known.chunks) + len(far)
                 found.append(Tie(owner, place, seam, frames[shared]))
         if found:
-            nodes = np.flatnonzero(are_nodes(frames, step))
+            nodes = np.flatnonzero(are_nodes(frames, step, len(known.owners)))
             far.append(Piece(frames, invert_rigid(result.w2c), nodes))
             ties += found
     return known._replace(far=far, far_ties=ties)
