@@ -56,6 +56,7 @@ from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
 from .turn_splats import DA3_OT_turn_splats
 from .use_clip import DA3_OT_use_clip
+from .write_mask import DA3_OT_write_mask
 
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
     (
@@ -90,6 +91,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_drop_files,
         DA3_FH_photos,
         DA3_OT_use_clip,
+        DA3_OT_write_mask,
         DA3_OT_import_splats,
         DA3_OT_export_splats,
         DA3_OT_crop_splats,

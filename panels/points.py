@@ -41,6 +41,8 @@ class DA3_PT_points(Panel):
             column = layout.column()
             for name in group:
                 column.prop(settings, name)
+            if "masks" in group:
+                column.operator(names.OP_WRITE_MASK, icon="MOD_MASK")
         row = layout.row()
         row.enabled = settings.draw_points
         row.prop(settings, "draw_limit")

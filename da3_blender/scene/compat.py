@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 import bpy
 
 if TYPE_CHECKING:
-    from bpy.types import GeometryNodeTree, Material, NodesModifier, NodeTree, Scene, UILayout
+    from bpy.types import (
+        GeometryNodeTree,
+        Material,
+        NodesModifier,
+        NodeSocket,
+        NodeTree,
+        Scene,
+        UILayout,
+    )
 
 
 def get_eevee_engine() -> str:
@@ -117,3 +125,19 @@ def use_video_output(scene: Scene) -> None:
     if hasattr(scene.render, "save_output"):
         # 5.2: animations can be rendered without a file.
         scene.render.save_output = True
+
+
+def make_compositor_output(scene: Scene) -> tuple[NodeTree, NodeSocket]:
+    """Give a scene an empty compositor tree; return it and the socket that takes the picture.
+
+    Since 5.0 the tree is a node group of its own with a group output; before, it belongs to the
+    scene and ends in a Composite node.
+    """
+    if hasattr(scene, "compositing_node_group"):
+        tree = bpy.data.node_groups.new(f"{scene.name} compositing", "CompositorNodeTree")
+        scene.compositing_node_group = tree
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        return tree, tree.nodes.new("NodeGroupOutput").inputs[0]
+    scene.use_nodes = True
+    scene.node_tree.nodes.clear()
+    return scene.node_tree, scene.node_tree.nodes.new("CompositorNodeComposite").inputs[0]

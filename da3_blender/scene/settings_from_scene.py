@@ -217,17 +217,25 @@ def choose_output(scene: Scene, user_folder: Path) -> Path:
     It lies in the folder that the user chose, else beside the saved .blend, else in the
     extension's own folder; never beside the photos, which may be read-only.
     """
-    chosen = getattr(scene, names.SCENE_SETTINGS)
-    if chosen.output_folder.strip():
-        parent = Path(bpy.path.abspath(chosen.output_folder.strip()))
-    elif bpy.data.filepath:
-        parent = Path(bpy.data.filepath).parent / RESULTS_FOLDER
-    else:
-        parent = user_folder / "results"
+    parent = _find_parent(scene, user_folder)
     inputs = list_inputs(scene)
     source = Path(inputs[0])
     name = source.parent.name if len(inputs) > 1 else source.stem if source.suffix else source.name
     return find_free_folder(parent / _clean_name(name))
+
+
+def choose_masks_folder(scene: Scene, user_folder: Path, name: str) -> Path:
+    """Choose where the pictures of a mask lie: beside the results, or in the extension's folder."""
+    return _find_parent(scene, user_folder) / "masks" / _clean_name(name)
+
+
+def _find_parent(scene: Scene, user_folder: Path) -> Path:
+    chosen = getattr(scene, names.SCENE_SETTINGS)
+    if chosen.output_folder.strip():
+        return Path(bpy.path.abspath(chosen.output_folder.strip()))
+    if bpy.data.filepath:
+        return Path(bpy.data.filepath).parent / RESULTS_FOLDER
+    return user_folder / "results"
 
 
 def _clean_name(name: str) -> str:
