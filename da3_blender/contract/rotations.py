@@ -75,3 +75,10 @@ def measure_angle(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[n
     # |R - I|_F = 2 sqrt(2) sin(angle / 2): no loss near zero, where acos of the trace fails.
     chord = np.linalg.norm(difference - np.eye(3), axis=(-2, -1))
     return 2 * np.arcsin(np.clip(chord / (2 * np.sqrt(2)), 0, 1))
+
+
+def find_nearest_rotation(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the (..., 3, 3) rotations nearest to matrices, such as to sums of rotations."""
+    u, _, vt = np.linalg.svd(np.asarray(matrix, np.float64))
+    u[..., :, 2] *= np.sign(np.linalg.det(u @ vt))[..., None]
+    return u @ vt

@@ -72,7 +72,7 @@ class LiveChunks:
             shown: (m,) places of those that give points, and (m, H, W, 3) uint8 sRGB, their
                 pictures on the grid of the depth maps.
             facts: grid_from_photo (3, 3), and whether depth is in metres.
-            place: world_from_chunk for now, and how it is joined to its predecessor.
+            place: world_from_chunk by the seams so far, and how it is joined to its predecessor.
             numbers: of the frames, on the time line of the source.
         """
         points, colours = _choose_points(fresh.pick(shown[0]), shown[1])

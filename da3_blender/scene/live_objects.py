@@ -9,7 +9,7 @@ next chunk; all of it goes when the run is over and its result takes its place.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import bpy
 import numpy as np
@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bpy.types import Collection, Object, Scene
-    from numpy.typing import NDArray
 
     from ..contract.similarity import Sim3
 
 _LIVE: Final = "da3_live"  # on every object of a live run: the file that tells of its chunks
 _PATHS: Final = ("location", "rotation_quaternion")
+_EMPTY_SIZE: Final = 0.02
+"""Share of the same distance as that of a point."""
+_CAMERA_SIZE: Final = 5.0
+"""Of the sizes of the empties."""
 _RADIUS: Final = 0.002
 """Of a point, share of the median distance of the points from their camera."""
 
@@ -72,15 +75,16 @@ def show_live(scene: Scene, file: Path, name: str) -> int:
             chunk = read_live_chunk(file, number)
             if chunk is None:
                 return 0
-            empty = _add_chunk(root, collection, file, number, chunk)
+            known[number] = empty = _add_chunk(root, collection, file, number, chunk)
         empty.matrix_basis = Matrix(to_blender_similarity(place).tolist())
-    _move_camera(scene, root, collection, file, places)
+    empties = [known[number] for number in range(len(places))]
+    _move_camera(_get_camera(scene, root, collection, file, empties[0]), empties, places)
     return len(places)
 
 
-def remove_live(file: Path | None = None) -> int:
-    """Remove what shows a run, of all runs if none is named; return the number of objects."""
-    gone = [ob for ob in bpy.data.objects if _LIVE in ob and file in (None, _read_file(ob))]
+def remove_live() -> int:
+    """Remove what shows runs; return the number of objects."""
+    gone = [ob for ob in bpy.data.objects if _LIVE in ob]
     data = {ob.data for ob in gone if ob.data is not None}
     actions = {
         ob.animation_data.action
@@ -93,26 +97,6 @@ def remove_live(file: Path | None = None) -> int:
     empty = [c for c in collections if _LIVE in c and not c.all_objects]
     bpy.data.batch_remove(empty)
     return len(gone)
-
-
-def find_live_centre(scene: Scene, file: Path) -> tuple[NDArray[np.float64], float] | None:
-    """Return the middle and the size of the points of a run in the world; None without points."""
-    corners = [
-        ob.matrix_world @ Matrix.Translation(corner).to_translation()
-        for ob in _list_ours(scene, file)
-        if ob.type == "MESH"
-        for corner in map(tuple, ob.bound_box)
-    ]
-    if not corners:
-        return None
-    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    return (low + high) / 2, float(np.linalg.norm(high - low))
-
-
-def _read_file(ob: Any) -> Path:  # noqa: ANN401 - an object or a collection
-    from pathlib import Path
-
-    return Path(str(ob[_LIVE]))
 
 
 def _list_ours(scene: Scene, file: Path) -> Iterable[Object]:
@@ -168,7 +152,12 @@ def _add_chunk(
     empty = _make_empty(collection, file, name, "CUBE")
     empty.parent = root
     empty[names.PROP_INDEX] = number
-    empty.empty_display_size = 0.02 * _measure(chunk)
+    empty.empty_display_size = _EMPTY_SIZE * _measure(chunk)
+    # the cameras too, so that moving all of them reads no file
+    empty[names.PROP_W2C] = chunk.w2c.ravel().tolist()
+    empty[names.PROP_FRAME] = chunk.frames.tolist()
+    empty[names.PROP_K] = chunk.K[0].ravel().tolist()
+    empty[names.PROP_SIZE] = chunk.size.tolist()
     mesh = bpy.data.meshes.new(f"{name} points")
     mesh.vertices.add(len(chunk.points))
     positions = np.ascontiguousarray(to_blender_points(chunk.points), np.float32)
@@ -197,32 +186,38 @@ def _measure(chunk: LiveChunk) -> float:
     return float(np.median(np.linalg.norm(chunk.points - centre, axis=1))) or 1.0
 
 
-def _move_camera(
-    scene: Scene, root: Object, collection: Collection, file: Path, places: list[Sim3]
-) -> None:
-    """Let one camera go through all frames so far."""
-    chunks = [read_live_chunk(file, number) for number in range(len(places))]
-    if any(chunk is None for chunk in chunks):
-        return
-    camera = next((ob for ob in _list_ours(scene, file) if ob.type == "CAMERA"), None)
-    if camera is None:
-        camera = bpy.data.objects.new("camera so far", bpy.data.cameras.new("camera so far"))
-        _mark(camera, collection, file)
-        camera.parent = root
-        camera.rotation_mode = "QUATERNION"
-        camera.data.display_size = 0.1 * places[0].scale * _measure(chunks[0])
-        width, height = chunks[0].size.tolist()
-        lens = to_blender_lens(chunks[0].K[0], width, height)
-        camera.data.sensor_fit = "HORIZONTAL"
-        camera.data.lens, camera.data.shift_x, camera.data.shift_y = (
-            lens.lens_mm,
-            lens.shift_x,
-            lens.shift_y,
-        )
-    w2c = np.concatenate(
-        [place.apply_to_w2c(chunk.w2c) for place, chunk in zip(places, chunks, strict=True)]
+def _get_camera(
+    scene: Scene, root: Object, collection: Collection, file: Path, first: Object
+) -> Object:
+    """Return the camera of the run; it gets the lens of the first chunk when it is made."""
+    for ob in _list_ours(scene, file):
+        if ob.type == "CAMERA":
+            return ob
+    camera = bpy.data.objects.new("camera so far", bpy.data.cameras.new("camera so far"))
+    _mark(camera, collection, file)
+    camera.parent = root
+    camera.rotation_mode = "QUATERNION"
+    camera.data.display_size = _CAMERA_SIZE * first.matrix_basis.to_scale().x
+    camera.data.display_size *= first.empty_display_size
+    lens = to_blender_lens(np.reshape(first[names.PROP_K], (3, 3)), *first[names.PROP_SIZE])
+    camera.data.sensor_fit = "HORIZONTAL"
+    camera.data.lens, camera.data.shift_x, camera.data.shift_y = (
+        lens.lens_mm,
+        lens.shift_x,
+        lens.shift_y,
     )
-    frames = np.concatenate([chunk.frames for chunk in chunks])
+    return camera
+
+
+def _move_camera(camera: Object, empties: list[Object], places: list[Sim3]) -> None:
+    """Let the camera go through all frames so far."""
+    w2c = np.concatenate(
+        [
+            place.apply_to_w2c(np.reshape(empty[names.PROP_W2C], (-1, 4, 4)))
+            for place, empty in zip(places, empties, strict=True)
+        ]
+    )
+    frames = np.concatenate([np.array(empty[names.PROP_FRAME]) for empty in empties])
     matrices = to_blender_matrix(w2c)
     bag = find_channelbag(camera) or make_channelbag(camera, "camera so far")
     remove_curves(bag, _PATHS)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ..contract.cameras import invert_rigid
+from ..contract.rotations import find_nearest_rotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,6 +168,4 @@ def _mix_rotations(
 ) -> NDArray[np.float64]:
     """Return (B, 3, 3), the means of rotations that are nearly the same, made orthogonal."""
     mean = _mix(one.reshape(-1, 9), two.reshape(-1, 9), share)
-    u, _, vt = np.linalg.svd(mean.reshape(-1, 3, 3))
-    u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
-    return u @ vt
+    return find_nearest_rotation(mean.reshape(-1, 3, 3))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ..contract.cameras import invert_rigid
+from ..contract.rotations import find_nearest_rotation
 from .pieces import (
     USUAL,
     Errors,
@@ -26,7 +27,7 @@ from .pieces import (
     measure_errors,
 )
 from .sim3_batch import TANGENT, Sim3Batch, compose, exponential, invert, logarithm, stack_sim3
-from .sim3_graph import Edges, minimise
+from .sim3_graph import Edges, minimise_robustly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from .overlap import Seam
     from .pose_graph import Loops, Solution
 
-_CAUCHY: Final = 18.5
-"""Chi-square of seven numbers that one right loop in a hundred exceeds."""
 _REWEIGHTINGS: Final = 4
 _LOOSE: Final = 1e3
 """Times the usual error, for chunks that nothing joins."""
@@ -129,14 +128,10 @@ def place_frames(known: Sequence3D, solution: Solution, measured: MeasuredLoops)
         _stack([part.first_from_second for part in parts]),
         np.concatenate([part.deviations for part in parts]),
     )
-    weights = np.ones(len(edges.pairs))
     first = len(edges.pairs) - len(used)
-    for _ in range(_REWEIGHTINGS if len(used) else 1):
-        nodes = minimise(nodes, edges, weights)
-        squares = (edges.measure(nodes) ** 2).sum(1)
-        weights[first:] = 1 / (1 + squares[first:] / _CAUCHY)
+    nodes, found = minimise_robustly(nodes, edges, first, _REWEIGHTINGS)
     believed = np.zeros(len(measured.loops.pairs))
-    believed[used] = weights[first:]
+    believed[used] = found
     w2c, depth_scales = _interpolate(graph, nodes)
     return PlacedFrames(w2c, depth_scales, graph.find_chunks(nodes), believed)
 
@@ -288,10 +283,8 @@ def _interpolate(
         total[frames] += weight
         mine = known.owners[frames] == number
         scales[frames[mine]] = said.scales[mine]
-    u, _, vt = np.linalg.svd(turn)
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
     c2w = np.tile(np.eye(4), (count, 1, 1))
-    c2w[:, :3, :3], c2w[:, :3, 3] = u @ vt, place / total[:, None]
+    c2w[:, :3, :3], c2w[:, :3, 3] = find_nearest_rotation(turn), place / total[:, None]
     return invert_rigid(c2w), scales
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from .overlap import Seam, SharedFrames, align_overlap, judge_overlap, lift_pixels
+from .overlap import Seam, SharedFrames, align_overlap, judge_overlap, lift_pixels, measure_scale
 from .point_alignment import align_points_like_release
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def join_chunks(first: ChunkResult, second: ChunkResult, *, like_release: bool) 
         return None
     if not like_release:
         return align_overlap(_share(first), _share(second))
-    return judge_overlap(
-        _share(first), _share(second), _align_like_release(first, second), "points"
-    )
+    frames = _share(first), _share(second)
+    sim = _align_like_release(first, second)
+    return judge_overlap(*frames, sim, "points", measure_scale(*frames))
 
 
 def _share(result: ChunkResult) -> SharedFrames:

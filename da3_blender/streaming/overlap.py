@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ..contract.cameras import invert_rigid
-from ..contract.rotations import measure_angle
+from ..contract.rotations import find_nearest_rotation, measure_angle
 from ..contract.similarity import Sim3, fit_sim3
 from .point_alignment import Alignment, align_points, combine_confidence
 
@@ -117,42 +117,39 @@ def measure_depth_scale(
     return scale
 
 
-def align_cameras_and_depth(first: SharedFrames, second: SharedFrames) -> Sim3 | None:
-    """Find first_from_second from the poses of shared frames and the ratio of their depths."""
-    scale = measure_scale(first, second)
-    if scale is None:
-        return None
-    total = np.einsum("fji,fjk->ik", first.w2c[:, :3, :3], second.w2c[:, :3, :3])
-    u, _, vt = np.linalg.svd(total)
-    rotation = (u * [1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
-    one, two = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
-    translation = np.median(one - scale.scale * two @ rotation.T, axis=0)
-    return Sim3(scale.scale, rotation, translation)
+class SharedScale(NamedTuple):
+    """The ratio of the units of two chunks, first to second.
+
+    Attributes:
+        scale: None where too little depth is known.
+        depth_error: expected error of its logarithm, of the depths alone.
+        error: the same, of all that is known.
+        frame_scales: (F,) float64, of the depths of each frame; NaN where too little is known.
+    """
+
+    scale: float | None
+    depth_error: float
+    error: float
+    frame_scales: NDArray[np.float64]
 
 
-class _Scale(NamedTuple):
-    scale: float
-    by_depth: float  # expected error of the logarithm, of the depths alone
-    error: float  # the same, of all that is known
-
-
-def measure_scale(first: SharedFrames, second: SharedFrames) -> _Scale | None:
+def measure_scale(first: SharedFrames, second: SharedFrames) -> SharedScale:
     """Weigh the ratio of the depths against the ratio of the ways that the cameras have gone.
 
     A camera that has hardly moved says nothing of the scale, one that has gone far says more than
-    depths do, which share an error from frame to frame. None if too little depth is known.
+    depths do, which share an error from frame to frame.
     """
+    each = _measure_frame_scales(first, second)
     depth = measure_depth_scale(first.depth, second.depth, first.confidence, second.confidence)
     if depth is None:
-        return None
-    frames = np.log(_measure_frame_scales(first, second))
-    known = np.isfinite(frames)
+        return SharedScale(None, 1.0, 1.0, each)
+    known = np.isfinite(each)
     by_depth = _LEAST_SCALE_ERROR
     if known.any():
-        by_depth = max(by_depth, float(np.sqrt(np.mean((frames[known] - np.log(depth)) ** 2))))
+        by_depth = max(by_depth, float(np.sqrt(np.mean(np.log(each[known] / depth) ** 2))))
     one, two = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
     if len(one) < _FEWEST_CENTRES or not np.ptp(two, axis=0).any():
-        return _Scale(depth, by_depth, by_depth)
+        return SharedScale(depth, by_depth, by_depth, each)
     fitted = fit_sim3(two, one)
     spread = float(np.sqrt(((one - one.mean(0)) ** 2).sum(1).mean()))
     rest = float(np.sqrt(((fitted.apply_to_points(two) - one) ** 2).sum(1).mean()))
@@ -160,7 +157,17 @@ def measure_scale(first: SharedFrames, second: SharedFrames) -> _Scale | None:
     by_way = max(rest / max(spread, 1e-12), _LEAST_WAY_ERROR)
     weights = np.array([by_depth, by_way]) ** -2.0
     both = np.log([depth, max(fitted.scale, 1e-12)])
-    return _Scale(float(np.exp(weights @ both / weights.sum())), by_depth, weights.sum() ** -0.5)
+    scale = float(np.exp(weights @ both / weights.sum()))
+    return SharedScale(scale, by_depth, float(weights.sum() ** -0.5), each)
+
+
+def _align_cameras(first: SharedFrames, second: SharedFrames, scale: float) -> Sim3:
+    """Find first_from_second from the poses of shared frames."""
+    rotation = find_nearest_rotation(
+        np.einsum("fji,fjk->ik", first.w2c[:, :3, :3], second.w2c[:, :3, :3])
+    )
+    one, two = (invert_rigid(frames.w2c)[:, :3, 3] for frames in (first, second))
+    return Sim3(scale, rotation, np.median(one - scale * two @ rotation.T, axis=0))
 
 
 def align_frames_by_points(first: SharedFrames, second: SharedFrames) -> Alignment | None:
@@ -191,29 +198,39 @@ def align_overlap(first: SharedFrames, second: SharedFrames) -> Seam | None:
     Returns:
         The better of two ways; None if the frames know too little in common.
     """
-    by_cameras = align_cameras_and_depth(first, second)
-    if by_cameras is not None:
-        seam = judge_overlap(first, second, by_cameras, "cameras")
+    scale = measure_scale(first, second)
+    seams = []
+    if scale.scale is not None:
+        by_cameras = _align_cameras(first, second, scale.scale)
+        seam = judge_overlap(first, second, by_cameras, "cameras", scale)
         if seam.angle_deg <= _WORST_ANGLE and seam.shift <= _WORST_SHIFT:
             return seam
+        seams.append(seam)
     by_points = align_frames_by_points(first, second)
-    if by_points is None:
-        return None if by_cameras is None else seam
-    other = judge_overlap(first, second, by_points.target_from_source, "points")
-    if by_cameras is None:
-        return other
-    return max(seam, other, key=lambda each: each.inliers)
+    if by_points is not None:
+        sim = by_points.target_from_source
+        seams.append(judge_overlap(first, second, sim, "points", scale))
+    return max(seams, key=lambda each: each.inliers, default=None)
 
 
-def judge_overlap(first: SharedFrames, second: SharedFrames, sim: Sim3, source: str) -> Seam:
-    """Tell how well a similarity fits what both chunks say about the same frames."""
+def judge_overlap(
+    first: SharedFrames, second: SharedFrames, sim: Sim3, source: str, scale: SharedScale
+) -> Seam:
+    """Tell how well a similarity fits what both chunks say about the same frames.
+
+    Args:
+        first: what the earlier chunk says.
+        second: what the later one says.
+        sim: first_from_second.
+        source: "cameras" or "points".
+        scale: of the same frames.
+    """
     moved = sim.apply_to_w2c(second.w2c)
     angles = np.degrees(measure_angle(first.w2c[:, :3, :3], moved[:, :3, :3]))
     known = (first.depth > 0) & (second.depth > 0)
     typical = float(np.median(first.depth[known])) if known.any() else 1.0
     centres = invert_rigid(first.w2c)[:, :3, 3] - invert_rigid(moved)[:, :3, 3]
     shift = float(np.median(np.linalg.norm(centres, axis=1))) / max(typical, 1e-12)
-    scale = measure_scale(first, second)
     return Seam(
         sim,
         _count_inliers(first, second, sim, known),
@@ -221,9 +238,9 @@ def judge_overlap(first: SharedFrames, second: SharedFrames, sim: Sim3, source: 
         shift,
         source,
         typical,
-        1.0 if scale is None else scale.by_depth,
-        1.0 if scale is None else scale.error,
-        _measure_frame_scales(first, second),
+        scale.depth_error,
+        scale.error,
+        scale.frame_scales,
     )
 
 

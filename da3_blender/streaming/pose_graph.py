@@ -23,9 +23,8 @@ from .sim3_batch import (
     exponential,
     invert,
     logarithm,
-    stack_sim3,
 )
-from .sim3_graph import Edges, minimise
+from .sim3_graph import Edges, minimise_robustly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +35,6 @@ _SHIFT: Final = 0.01
 """Expected error of a step's translation, share of its length."""
 _ANGLE: Final = np.radians(0.4)
 _LOG_SCALE: Final = 0.006
-_CAUCHY: Final = 18.5
-"""Chi-square of seven numbers that one right loop in a hundred exceeds."""
 _REWEIGHTINGS: Final = 6
 _FIRST_DAMPING: Final = 1e-6
 _STEP: Final = 1e-6
@@ -127,15 +124,9 @@ def _solve_robustly(
     chain: Sim3Batch, steps: Sim3Batch, loops: Loops, used: NDArray[np.intp]
 ) -> tuple[Sim3Batch, NDArray[np.float64]]:
     """Return the nodes, and the weights of the loops `used`."""
-    edges = _join_edges(steps, loops, used)
-    count = steps.count
-    weights = np.ones(count + len(used))
-    nodes = chain
-    for _ in range(_REWEIGHTINGS if len(used) else 0):
-        nodes = minimise(nodes, edges, weights)
-        squares = (edges.measure(nodes) ** 2).sum(1)
-        weights[count:] = 1 / (1 + squares[count:] / _CAUCHY)
-    return nodes, weights[count:]
+    if not len(used):
+        return chain, np.zeros(0)
+    return minimise_robustly(chain, _join_edges(steps, loops, used), steps.count, _REWEIGHTINGS)
 
 
 def _join_edges(steps: Sim3Batch, loops: Loops, used: NDArray[np.intp]) -> Edges:
@@ -214,10 +205,3 @@ def _minimise_tangents(
         if costs[-1] < _RELEASE_ENOUGH or is_slow:
             break
     return tangents
-
-
-def stack_loops(pairs: list[tuple[int, int]], measured: list, trust: list[float]) -> Loops:
-    """Put single loops together."""
-    return Loops(
-        np.array(pairs, np.intp).reshape(-1, 2), stack_sim3(measured), np.array(trust, np.float64)
-    )

@@ -25,6 +25,8 @@ _SAME: Final = 1e-9
 _FIRST_DAMPING: Final = 1e-6
 _MOST_DAMPING: Final = 1e12
 _STEP: Final = 1e-6
+_CAUCHY: Final = 18.5
+"""Chi-square of seven numbers that one right edge in a hundred exceeds."""
 
 
 class Edges(NamedTuple):
@@ -74,6 +76,28 @@ def minimise(nodes: Sim3Batch, edges: Edges, weights: NDArray[np.float64]) -> Si
         if gain <= _SAME * max(cost, _SAME):
             break
     return nodes
+
+
+def minimise_robustly(
+    nodes: Sim3Batch, edges: Edges, first: int, rounds: int
+) -> tuple[Sim3Batch, NDArray[np.float64]]:
+    """Move all nodes but the first; the last edges weigh less the less they fit (Cauchy's kernel).
+
+    Args:
+        nodes: to begin with.
+        edges: all.
+        first: number of the first edge that may be doubted.
+        rounds: of weighing again; one does where none may be doubted.
+
+    Returns:
+        The nodes, and the weights of the edges from `first` on.
+    """
+    weights = np.ones(len(edges.pairs))
+    for _ in range(rounds if first < len(weights) else 1):
+        nodes = minimise(nodes, edges, weights)
+        squares = (edges.measure(nodes) ** 2).sum(1)
+        weights[first:] = 1 / (1 + squares[first:] / _CAUCHY)
+    return nodes, weights[first:]
 
 
 def _solve(matrix: csc_matrix, right: NDArray[np.float64]) -> NDArray[np.float64]:

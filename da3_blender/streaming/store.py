@@ -159,16 +159,6 @@ class ChunkStore:
                 "Remove the file: the run computes it again.",
             ) from error
 
-    def save_facts(self, name: str, facts: dict[str, Any]) -> None:
-        """Store plain numbers, such as a seam."""
-        with open_whole(self.folder / f"{name}.json") as file:
-            file.write(json.dumps(facts).encode())
-
-    def load_facts(self, name: str) -> dict[str, Any] | None:
-        """Read plain numbers; None if they are not there."""
-        place = self.folder / f"{name}.json"
-        return _read_json(place) if place.exists() else None
-
     def _place(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
 

@@ -60,7 +60,7 @@ class PlacedChunk(NamedTuple):
 
     Attributes:
         result: what the network says.
-        world_from_chunk: its place until loops are closed.
+        world_from_chunk: where the seams so far put it; loops may move it.
         seam: how it is joined to its predecessor; None for the first, and where nothing joins.
         fresh: number of its frames, at its end, that no chunk before had.
     """
@@ -75,7 +75,7 @@ class StreamEvents(Protocol):
     """What is told while a run goes on; raising CancelledError ends it, and all is kept."""
 
     def on_chunk(self, number: int, count: int, placed: PlacedChunk) -> None:
-        """Tell that a chunk has its place for now."""
+        """Tell that a chunk is joined to those before it."""
         ...
 
     def on_loop(self, number: int, count: int, loop: Loop | None) -> None:
