@@ -6,8 +6,9 @@ Runs in the engine. pycolmap itself is loaded only by the child process (`colmap
 its long native calls can be stopped at any moment and a crash there does not end the engine.
 """
 
-from .lens import Lens, undistort_photo
+from ..contract.lens import Lens
 from .solution import SparseSolution
 from .solver import STAGES, solve_cameras
+from .undistortion import undistort_photo
 
 __all__ = ["STAGES", "Lens", "SparseSolution", "solve_cameras", "undistort_photo"]

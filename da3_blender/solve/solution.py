@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .lens import Lens
+from ..contract.lens import Lens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,11 +1,12 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Lenses: the five models against COLMAP's own projection, and undistorted photos."""
+"""Lenses: all models against COLMAP's own projection, and undistorted photos."""
 
 import numpy as np
 import pytest
 
-from da3_blender.solve import Lens, undistort_photo
+from da3_blender.contract.lens import Lens
+from da3_blender.solve import undistort_photo
 
 pycolmap = pytest.importorskip("pycolmap", reason="needs the engine's environment")
 
@@ -15,6 +16,9 @@ LENSES = [
     Lens("SIMPLE_RADIAL", (500.0, 320.0, 240.0, -0.12), 640, 480),
     Lens("RADIAL", (500.0, 320.0, 240.0, 0.08, -0.02), 640, 480),
     Lens("OPENCV", (500.0, 510.0, 315.0, 245.0, -0.1, 0.03, 0.002, -0.003), 640, 480),
+    Lens("SIMPLE_DIVISION", (500.0, 320.0, 240.0, -0.2), 640, 480),
+    Lens("SIMPLE_DIVISION", (500.0, 320.0, 240.0, 0.15), 640, 480),
+    Lens("DIVISION", (500.0, 510.0, 315.0, 245.0, -0.1), 640, 480),
 ]
 
 
@@ -121,3 +125,31 @@ def test_wrong_input_is_refused():
         undistort_photo(
             np.zeros((64, 48, 3), np.uint8), Lens("SIMPLE_PINHOLE", (50.0, 32.0, 24.0), 64, 48)
         )
+
+
+@pytest.mark.parametrize("lens", LENSES, ids=lambda lens: lens.model)
+def test_photo_to_pinhole_agrees_with_colmap_and_goes_back(lens):
+    camera = pycolmap.Camera(
+        model=lens.model, width=lens.width, height=lens.height, params=list(lens.params)
+    )
+    pixels = np.random.default_rng(1).uniform([0, 0], [640, 480], (300, 2))
+    pinhole = lens.photo_to_pinhole(pixels)
+    rays = np.concatenate([camera.cam_from_img(pixels), np.ones((300, 1))], axis=1)
+    np.testing.assert_allclose(pinhole, (rays @ lens.K.T)[:, :2], atol=1e-6)
+    np.testing.assert_allclose(lens.pinhole_to_photo(pinhole), pixels, atol=1e-9)
+
+
+def test_lens_sees_nothing_beyond_its_fold():
+    lens = Lens("SIMPLE_RADIAL", (500.0, 320.0, 240.0, -0.5), 640, 480)
+    largest = np.sqrt(1 / 1.5) * (2 / 3)  # radius in the photo where its growth ends
+    inside = np.array([[320 + 500 * 0.99 * largest, 240.0]])
+    outside = np.array([[320 + 500 * 1.05 * largest, 240.0]])
+    np.testing.assert_allclose(lens.pinhole_to_photo(lens.photo_to_pinhole(inside)), inside)
+    assert np.isnan(lens.photo_to_pinhole(outside)).all()
+
+
+def test_another_focal_length_keeps_the_rest():
+    lens = Lens("OPENCV", (500.0, 510.0, 315.0, 245.0, -0.1, 0.03, 0.002, -0.003), 640, 480)
+    zoomed = lens.with_focal(1000.0)
+    assert zoomed.params == (1000.0, 1020.0, 315.0, 245.0, -0.1, 0.03, 0.002, -0.003)
+    assert lens.with_focal(500.0) == lens
