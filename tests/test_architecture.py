@@ -30,7 +30,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
         {"media", "contract"},
         {"numpy", "PIL", "simplejpeg", "pillow_heif", "av", "OpenEXR"},
     ),
-    "solve": ({"solve", "contract"}, {"pycolmap", "numpy"}),
+    "solve": ({"solve", "contract"}, {"pycolmap", "numpy", "scipy"}),
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy", "scipy"}),
     "splats": ({"splats", "contract"}, {"numpy"}),
     "flights": ({"flights", "contract"}, {"numpy"}),

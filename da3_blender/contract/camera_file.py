@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
@@ -129,14 +129,17 @@ def read_camera_file(path: Path) -> CameraFile:
         EngineError: INPUT_MISSING or INPUT_UNREADABLE.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        found: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise EngineError(
             ErrorCode.INPUT_MISSING, f"There is no camera file {path}.", _REMEDY
         ) from error
     except (OSError, ValueError) as error:
         raise _refuse(path, str(error)) from error
-    if not isinstance(content, dict) or content.get("kind") != _KIND:
+    if not isinstance(found, dict):
+        raise _refuse(path, "it is not one of ours")
+    content = cast("dict[str, Any]", found)
+    if content.get("kind") != _KIND:
         raise _refuse(path, "it is not one of ours")
     if content.get("format") != _FORMAT:
         raise _refuse(path, f"its format is {content.get('format')}, not {_FORMAT}")

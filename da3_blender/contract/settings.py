@@ -27,7 +27,16 @@ RESIZE_METHODS: Final = (
 )
 REFERENCE_VIEWS: Final = ("saddle_balanced", "saddle_sim_range", "first", "middle")
 MATCHING: Final = ("AUTO", "EXHAUSTIVE", "SEQUENTIAL")
-LENS_MODELS: Final = ("SIMPLE_RADIAL", "SIMPLE_PINHOLE", "PINHOLE", "RADIAL", "OPENCV")
+LENS_MODELS: Final = (
+    "SIMPLE_RADIAL",
+    "SIMPLE_PINHOLE",
+    "PINHOLE",
+    "RADIAL",
+    "OPENCV",
+    "SIMPLE_DIVISION",
+    "DIVISION",
+)
+REFINE_FOCAL: Final = ("SHARED", "FIXED", "ZOOM")
 CHUNK_METHODS: Final = ("FRAME_GRAPH", "RELEASE")
 WORLD_UP: Final = ("AVERAGE", "FIRST_CAMERA", "NONE")
 KEYFRAMES: Final = ("OFF", "AUTO", "COUNT")
@@ -43,6 +52,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "reference_view": REFERENCE_VIEWS,
     "matching": MATCHING,
     "lens_model": LENS_MODELS,
+    "refine_focal": REFINE_FOCAL,
     "world_up": WORLD_UP,
     "keyframes": KEYFRAMES,
     "chunk_method": CHUNK_METHODS,
@@ -55,6 +65,7 @@ _LIMITS: Final[dict[str, tuple[float, float]]] = {
     "keyframe_motion": (0.005, 0.5),
     "process_resolution": (56, 4096),
     "max_features": (256, 65_536),
+    "refine_features": (256, 65_536),
     "max_photo_side": (320, 16_384),
     "drop_percent": (0.0, 99.0),
     "edge_step": (0.0, 1.0),
@@ -103,7 +114,15 @@ class RunSettings:
         matching: which photo pairs COLMAP compares; AUTO is sequential for ordered input of
             more than 60 frames.
         shared_lens: all photos (of one size and camera) were taken with one lens.
+        known_cameras: file or folder with cameras that one has; they are taken as they are, and
+            views without one are left out; "" is none. See docs/matchmove.md.
         lens_model: COLMAP camera model of the photos.
+        refine: refine the cameras, whoever found them, with points of the full-size pictures.
+        refine_focal: SHARED is one unknown focal length for each lens, FIXED leaves it as it
+            is, ZOOM is a smooth curve over the frames.
+        refine_distortion: also find the distortion that `lens_model` has.
+        refine_principal_point: also find where the optical axis meets the picture.
+        refine_features: SIFT features per picture for that.
         use_focal_prior: start from the focal length in the photos' EXIF data.
         max_features: SIFT features per photo.
         max_photo_side: pixels; larger photos are reduced for the feature search.
@@ -157,7 +176,13 @@ class RunSettings:
     measure_scale: bool = False
     matching: str = "AUTO"
     shared_lens: bool = True
+    known_cameras: str = ""
     lens_model: str = "SIMPLE_RADIAL"
+    refine: bool = False
+    refine_focal: str = "SHARED"
+    refine_distortion: bool = True
+    refine_principal_point: bool = False
+    refine_features: int = 4096
     use_focal_prior: bool = True
     max_features: int = 8192
     max_photo_side: int = 2400

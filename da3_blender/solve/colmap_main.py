@@ -24,6 +24,9 @@ from .database import write_database
 from .features import extract_features, save_features
 from .mapping import map_cameras, save_model
 from .matching import match_photos
+from .refine_start import RefineStart
+from .refined_files import save_refined
+from .refining import refine
 from .work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -58,19 +61,28 @@ def _extract(command: dict[str, Any], answers: TextIO) -> None:
     image = np.load(folder.pixels(view))
     folder.pixels(view).unlink()
     size = (command["width"], command["height"])
-    features = extract_features(image, size, command["max_features"])
+    features = extract_features(
+        image, size, command["max_features"], is_sensitive=command["is_sensitive"]
+    )
     save_features(folder.features(view), features)
     answers.write(encode("extracted", view=view, count=len(features[0])))
 
 
 def _match(command: dict[str, Any], answers: TextIO) -> None:
     folder = WorkFolder(Path(command["folder"]))
-    write_database(folder, command["lens_model"], command["groups"], command["group_of_view"])
+    write_database(
+        folder,
+        command["lens_model"],
+        command["groups"],
+        command["group_of_view"],
+        command.get("views"),
+    )
     counts = match_photos(
         folder.database,
         is_sequential=command["is_sequential"],
         seed=command["seed"],
         tell=lambda done, total: answers.write(encode("progress", done=done, total=total)),
+        pairs=folder.pairs if command.get("has_pairs") else None,
     )
     answers.write(encode("matched", **counts))
 
@@ -90,10 +102,24 @@ def _map(command: dict[str, Any], answers: TextIO) -> None:
     answers.write(encode("mapped", placed=placed, lenses=lenses))
 
 
+def _refine(command: dict[str, Any], answers: TextIO) -> None:
+    folder = WorkFolder(Path(command["folder"]))
+    start = RefineStart.load(folder.start, command["start"])
+    refined = refine(
+        folder,
+        start,
+        command["options"],
+        lambda done, total: answers.write(encode("progress", done=done, total=total)),
+    )
+    report = None if refined is None else save_refined(folder, refined, start)
+    answers.write(encode("refined", report=report))
+
+
 _COMMANDS: Final[dict[str, Callable[[dict[str, Any], TextIO], None]]] = {
     "extract": _extract,
     "match": _match,
     "map": _map,
+    "refine": _refine,
 }
 
 

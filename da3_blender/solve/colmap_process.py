@@ -64,6 +64,11 @@ class ColmapProcesses:
         self._inbox: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._processes: dict[int, subprocess.Popen[str]] = {}
 
+    @property
+    def folder(self) -> WorkFolder:
+        """The work folder that the processes share."""
+        return self._folder
+
     def __enter__(self) -> Self:
         """Return itself; processes are started by `start`."""
         return self

@@ -26,6 +26,7 @@ def write_database(
     lens_model: str,
     groups: Sequence[dict[str, Any]],
     group_of_view: Sequence[int],
+    views: Sequence[int] | None = None,
 ) -> None:
     """Write a new database; an older one is replaced.
 
@@ -34,13 +35,15 @@ def write_database(
         lens_model: COLMAP camera model of all lenses.
         groups: `LensGroup`s as dictionaries.
         group_of_view: index into `groups` for each view.
+        views: indices of the views that take part, ascending; None for all.
     """
     folder.database.unlink(missing_ok=True)
     database = pycolmap.Database.open(folder.database)
     try:
         for lens, group in enumerate(groups):
             _write_lens(database, lens_model, lens + 1, group)
-        for view, lens in enumerate(group_of_view):
+        numbers = range(len(group_of_view)) if views is None else views
+        for view, lens in zip(numbers, group_of_view, strict=True):
             _write_view(database, view + 1, lens + 1, folder.features(view))
     finally:
         database.close()

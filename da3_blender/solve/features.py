@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 _DOUBLE_UP_TO_PX: Final = 1600
 # ... but a large photo with few features needs them all.
 _FEW_FEATURES: Final = 1500
+# Least contrast of a feature, COLMAP's default and one for pictures without much contrast.
+_USUAL_PEAKS: Final = 0.02 / 3
+_WEAK_PEAKS: Final = 0.002
 _GREY: Final = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in COLMAP
 
 
 def extract_features(
-    image: NDArray[np.uint8], size: tuple[int, int], max_features: int
+    image: NDArray[np.uint8],
+    size: tuple[int, int],
+    max_features: int,
+    *,
+    is_sensitive: bool = False,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.uint8]]:
     """Find SIFT features.
 
@@ -35,6 +42,7 @@ def extract_features(
         size: width and height of the original photo, pixels.
         max_features: positions to keep, the coarse ones first; a position with two directions
             makes two features.
+        is_sensitive: also take weak features where there are few, as on plain walls.
 
     Returns:
         keypoints: (M, 4) float32: x, y, scale in pixels of the original photo (centre of the
@@ -47,6 +55,8 @@ def extract_features(
     found, descriptors = _run_sift(grey, max_features, 0 if is_large else -1)
     if is_large and len(found) < min(_FEW_FEATURES, max_features):
         found, descriptors = _run_sift(grey, max_features, -1)
+    if is_sensitive and len(found) < min(_FEW_FEATURES, max_features):
+        found, descriptors = _run_sift(grey, max_features, -1, _WEAK_PEAKS)
     height, width = grey.shape
     column = np.clip(found[:, 0].astype(np.int64), 0, width - 1)
     row = np.clip(found[:, 1].astype(np.int64), 0, height - 1)
@@ -66,12 +76,13 @@ def save_features(
 
 
 def _run_sift(
-    grey: NDArray[np.uint8], max_features: int, first_octave: int
+    grey: NDArray[np.uint8], max_features: int, first_octave: int, weakest: float = _USUAL_PEAKS
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     options = pycolmap.FeatureExtractionOptions()
     options.use_gpu = False
     options.sift.max_num_features = max_features
     options.sift.first_octave = first_octave
+    options.sift.peak_threshold = weakest
     extractor = pycolmap.FeatureExtractor.create(options, pycolmap.Device.cpu)
     keypoints, descriptors = extractor.extract_from_uint8_array(grey)
     if not len(keypoints):

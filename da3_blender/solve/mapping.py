@@ -137,22 +137,34 @@ def _write_arrays(
 ) -> list[dict[str, Any]]:
     """Write a model as arrays, by rename; return its lenses."""
     arrays = _collect(model)
-    arrays["colours"] = _average_colours(folder, arrays)
-    part = path.with_name(f"part_{path.name}")
-    np.savez(part, **arrays)
-    part.replace(path)
+    arrays["colours"] = average_colours(folder, arrays)
+    save_arrays(path, arrays)
     used = set(arrays["group"].tolist())
     numbers = [number for number in sorted(model.cameras) if number - 1 in used]
     return [_describe_lens(model.cameras[number]) for number in numbers]
 
 
-def _average_colours(folder: WorkFolder, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
+def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Write arrays to one file, by rename."""
+    part = path.with_name(f"part_{path.name}")
+    np.savez(part, **arrays)
+    part.replace(path)
+
+
+def average_colours(folder: WorkFolder, arrays: dict[str, NDArray[Any]]) -> NDArray[np.uint8]:
+    """Return the (M, 3) uint8 sRGB mean of the pixels that show each point.
+
+    Args:
+        folder: holds the features.
+        arrays: `observation_view`, `observation_feature`, `observation_point` and
+            `track_length`, see `SparseSolution`.
+    """
     view, feature = arrays["observation_view"], arrays["observation_feature"]
     colour = np.empty((len(view), 3))
     for index in np.unique(view):
         with np.load(folder.features(index)) as features:
             colour[view == index] = features["colours"][feature[view == index]]
-    point, count = arrays["observation_point"], len(arrays["points"])
+    point, count = arrays["observation_point"], len(arrays["track_length"])
     total = [np.bincount(point, colour[:, channel], count) for channel in range(3)]
     return np.round(np.stack(total, axis=1) / arrays["track_length"][:, None]).astype(np.uint8)
 

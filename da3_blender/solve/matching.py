@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _OVERLAP: Final = 10  # neighbours of a frame, doubled in distance each time
+# Of a pair that is known to overlap; COLMAP asks for 15 of photos that it knows nothing about.
+_FEWEST_INLIERS_KNOWN: Final = 9
 # Pairs that a homography explains: a flat scene, or a camera that only turned.
 _HOMOGRAPHIC: Final = frozenset(
     int(kind.value)
@@ -31,7 +33,12 @@ _HOMOGRAPHIC: Final = frozenset(
 
 
 def match_photos(
-    path: Path, *, is_sequential: bool, seed: int, tell: Callable[[int, int], object]
+    path: Path,
+    *,
+    is_sequential: bool,
+    seed: int,
+    tell: Callable[[int, int], object],
+    pairs: Path | None = None,
 ) -> dict[str, int]:
     """Match features between photos and keep the matches that a moving camera explains.
 
@@ -41,6 +48,8 @@ def match_photos(
         seed: of the random samples, >= 0.
         tell: called once at the start with (0, pairs in all): the native call itself tells
             nothing, the parent counts what is in the database.
+        pairs: file with the names of the pairs to compare, one a line; then weak pairs are
+            kept, too, because it is known that the photos overlap.
 
     Returns:
         Numbers of pairs: `pairs` compared, `verified` with enough common points, `turned` of
@@ -55,9 +64,19 @@ def match_photos(
     sequential.overlap = _OVERLAP
     sequential.quadratic_overlap = True
     sequential.loop_detection = False
-    total = _count_pairs(path, sequential if is_sequential else None)
+    if pairs is not None:
+        verification.min_num_inliers = _FEWEST_INLIERS_KNOWN
+        total = len(pairs.read_text(encoding="ascii").splitlines())
+    else:
+        total = _count_pairs(path, sequential if is_sequential else None)
     tell(0, total)
-    if is_sequential:
+    if pairs is not None:
+        pairing = pycolmap.ImportedPairingOptions()
+        pairing.match_list_path = pairs
+        pycolmap.match_image_pairs(
+            path, matching, pairing, verification, device=pycolmap.Device.cpu
+        )
+    elif is_sequential:
         pycolmap.match_sequential(
             path, matching, sequential, verification, device=pycolmap.Device.cpu
         )

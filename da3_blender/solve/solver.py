@@ -8,10 +8,7 @@ Runs in the engine; the native work runs in child processes (`colmap_process`).
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
 
 from ..contract.errors import CancelledError
 from ..contract.result_folder import translate_disk_errors
@@ -25,9 +22,8 @@ from .failures import (
     describe_lost_views,
     explain_no_model,
 )
+from .feature_search import FeatureLimits, find_features, follow_matching
 from .lens_groups import group_lenses
-from .pair_counter import count_compared_pairs
-from .photo_reduction import reduce_photo
 from .solution import load_solution
 from .work_folder import WorkFolder
 
@@ -38,6 +34,7 @@ if TYPE_CHECKING:
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
+    from .feature_search import ReadHidden
     from .solution import SparseSolution
 
 _FEATURES: Final = "Finding features"
@@ -52,10 +49,6 @@ STAGES: Final[tuple[tuple[str, float], ...]] = (
 
 _ALL_PAIRS_ORDERED: Final = 60  # views of a sequence that are all compared with each other
 _ALL_PAIRS_PHOTOS: Final = 200
-_MAX_PROCESSES: Final = 8
-# SIFT's scale space: about 14 float32 pictures of twice the side, for the processes together.
-_SIFT_BYTES_PER_PIXEL: Final = 4 * 4 * 14
-_SIFT_BUDGET_BYTES: Final = 4_000_000_000
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +59,7 @@ def solve_cameras(
     settings: RunSettings,
     progress: Progress,
     on_found: Callable[[SparseSolution], object] = lambda _solution: None,
+    read_hidden: ReadHidden | None = None,
 ) -> SparseSolution:
     """Find the cameras, lenses and sparse points of all views that fit together.
 
@@ -81,6 +75,7 @@ def solve_cameras(
         progress: gets stages and notes; its cancel flag is seen within about 0.2 s, except
             while the source decodes a photo.
         on_found: called with unfinished solutions while cameras are placed, and the last one.
+        read_hidden: tells which parts of a view are masked; nothing there counts.
 
     Raises:
         CancelledError: the user cancelled.
@@ -94,7 +89,10 @@ def solve_cameras(
         folder.make()
     groups, group_of_view = group_lenses(views, source.kind, settings)
     with ColmapProcesses(folder, progress) as processes:
-        counts = _find_features(source, folder, settings, processes, progress)
+        progress.begin(_FEATURES)
+        limits = FeatureLimits(settings.max_features, settings.max_photo_side)
+        every = range(len(views))
+        counts = find_features(source, every, limits, processes, progress, read_hidden)
         check_features(counts)
         progress.begin(_MATCHES)
         processes.send(
@@ -106,7 +104,7 @@ def solve_cameras(
             is_sequential=_is_sequential(source, settings, progress),
             seed=settings.seed,
         )
-        matched = _follow_matching(processes, folder, progress)
+        matched = follow_matching(processes, folder, progress)
         _log.info("matches: %s", matched)
         progress.begin(_CAMERAS)
         solution = _place_cameras(
@@ -123,61 +121,6 @@ def solve_cameras(
     return solution
 
 
-def _find_features(
-    source: PhotoSource,
-    folder: WorkFolder,
-    settings: RunSettings,
-    processes: ColmapProcesses,
-    progress: Progress,
-) -> list[int]:
-    """Search all views, one per process at a time; return the number of features of each."""
-    progress.begin(_FEATURES)
-    count = len(source.views)
-    found = [0] * count
-    idle = list(range(_choose_process_count(source, settings)))
-    started: set[int] = set()
-    done = 0
-
-    def take_answer() -> None:
-        nonlocal done
-        answer = processes.receive()
-        idle.append(answer.process)
-        found[answer.content["view"]] = answer.content["count"]
-        done += 1
-        progress.report(done / count, f"{done} of {count} photos")
-
-    for index, image in source.iterate():
-        if not idle:
-            take_answer()
-        with translate_disk_errors(folder.path):
-            np.save(folder.pixels(index), reduce_photo(image, settings.max_photo_side))
-        number = idle.pop(0)
-        if number not in started:
-            processes.start(number)
-            started.add(number)
-        height, width, _ = image.shape
-        processes.send(
-            number,
-            "extract",
-            view=index,
-            width=width,
-            height=height,
-            max_features=settings.max_features,
-        )
-    while done < count:
-        take_answer()
-    for number in started - {0}:
-        processes.stop(number)
-    _log.info("features per photo: %s", found)
-    return found
-
-
-def _choose_process_count(source: PhotoSource, settings: RunSettings) -> int:
-    side = min(max(max(view.width, view.height) for view in source.views), settings.max_photo_side)
-    by_memory = _SIFT_BUDGET_BYTES // (_SIFT_BYTES_PER_PIXEL * side * side)
-    return max(1, min(os.cpu_count() or 1, len(source.views), _MAX_PROCESSES, by_memory))
-
-
 def _is_sequential(source: PhotoSource, settings: RunSettings, progress: Progress) -> bool:
     if settings.matching != "AUTO":
         return settings.matching == "SEQUENTIAL"
@@ -191,24 +134,6 @@ def _is_sequential(source: PhotoSource, settings: RunSettings, progress: Progres
         "If they were not taken in that order, choose exhaustive matching (it takes much longer)."
     )
     return True
-
-
-def _follow_matching(
-    processes: ColmapProcesses, folder: WorkFolder, progress: Progress
-) -> dict[str, Any]:
-    """Report how many pairs are compared until all are, and return the summary."""
-    total = 0
-
-    def look() -> None:
-        if total:
-            done = min(count_compared_pairs(folder.database), total)
-            progress.report(done / total, f"{done} of {total} pairs")
-
-    while True:
-        answer = processes.receive(look)
-        if answer.kind == "matched":
-            return answer.content
-        total = answer.content["total"]
 
 
 class _Mapper:

@@ -44,6 +44,16 @@ class WorkFolder:
         """A model that is not finished yet, as arrays."""
         return self.path / "snapshot.npz"
 
+    @property
+    def start(self) -> Path:
+        """Rough cameras before they are refined, as arrays."""
+        return self.path / "start.npz"
+
+    @property
+    def pairs(self) -> Path:
+        """Names of the pairs of images to compare."""
+        return self.path / "pairs.txt"
+
     def pixels(self, view: int) -> Path:
         """The reduced photo of a view, for as long as its features are searched."""
         return self.path / f"pixels_{view:06d}.npy"

@@ -49,8 +49,9 @@ class ArraySource:
     def read(self, index):
         return self.photos[index]
 
-    def iterate(self):
-        yield from enumerate(self.photos)
+    def iterate(self, _least_side=0, wanted=None):
+        for index in range(len(self.photos)) if wanted is None else wanted:
+            yield index, self.photos[index]
 
 
 class Listener:

@@ -126,8 +126,9 @@ photos = np.load(folder / "photos.npy")
 class Source:
     kind = SourceKind.PHOTOS
     views = tuple(View(str(i), "", p.shape[1], p.shape[0]) for i, p in enumerate(photos))
-    def iterate(self):
-        yield from enumerate(photos)
+    def iterate(self, _least_side, wanted):
+        for index in wanted:
+            yield index, photos[index]
 
 started = []
 start = ColmapProcesses.start

@@ -1,0 +1,254 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bundle adjustment of cameras, lenses and points with COLMAP's Ceres problem.
+
+Runs in COLMAP's child process of the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import pycolmap
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..contract.lens import Lens
+    from .depth_priors import DepthPriors
+    from .tracks import Tracks
+
+_DENSE_UP_TO: Final = 60  # views; above, sparse factors of the normal equations are cheaper
+_SPARSE_UP_TO: Final = 1000
+_MOST_ITERATIONS: Final = 60
+# The change of the cost, as a share, at which a round is over.
+_ENOUGH: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class TrackedScene:
+    """Cameras of N views, and the M points of their tracks.
+
+    Args:
+        w2c: (N, 4, 4) float64, OpenCV.
+        lenses: G of them.
+        lens_of_view: (N,) index into `lenses`.
+        points: (M, 3) float64, world.
+        tracks: who saw them, and where.
+    """
+
+    w2c: NDArray[np.float64]
+    lenses: tuple[Lens, ...]
+    lens_of_view: NDArray[np.int64]
+    points: NDArray[np.float64]
+    tracks: Tracks
+
+    def project(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return where the photos should show the tracks: (L, 2) pixels, and (L,) depth."""
+        tracks = self.tracks
+        pose = self.w2c[tracks.view]
+        local = np.einsum("lij,lj->li", pose[:, :3, :3], self.points[tracks.point])
+        local += pose[:, :3, 3]
+        pixels = np.empty((len(local), 2))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flat = local[:, :2] / local[:, 2:]
+        for number, lens in enumerate(self.lenses):
+            mine = self.lens_of_view[tracks.view] == number
+            K = lens.K
+            pixels[mine] = lens.pinhole_to_photo(flat[mine] @ K[:2, :2].T + K[:2, 2])
+        return pixels, local[:, 2]
+
+    def measure_errors(self) -> NDArray[np.float64]:
+        """Return the (L,) reprojection errors in pixels; infinite behind a camera."""
+        pixels, z = self.project()
+        error = np.linalg.norm(pixels - self.tracks.px, axis=1)
+        return np.where((z > 0) & np.isfinite(error), error, np.inf)
+
+    def cast_rays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return centre and unit direction of each observation's ray, (L, 3) in the world."""
+        tracks = self.tracks
+        local = np.ones((len(tracks.px), 3))
+        for number, lens in enumerate(self.lenses):
+            mine = self.lens_of_view[tracks.view] == number
+            K = lens.K
+            pinhole = lens.photo_to_pinhole(tracks.px[mine])
+            local[mine, :2] = (pinhole - K[:2, 2]) / [K[0, 0], K[1, 1]]
+        rotation = self.w2c[:, :3, :3]
+        centre = -np.einsum("nji,nj->ni", rotation, self.w2c[:, :3, 3])
+        ray = np.einsum("lji,lj->li", rotation[tracks.view], local)
+        ray /= np.linalg.norm(ray, axis=1, keepdims=True)
+        return centre[tracks.view], ray
+
+    def take(self, kept: NDArray[np.bool_]) -> TrackedScene:
+        """Return the scene with some observations; points seen by one view only are gone."""
+        left = self.tracks.take(kept)
+        return replace(self, points=self.points[self.tracks.find_lasting(kept)], tracks=left)
+
+    def with_active(self, kept: NDArray[np.bool_], active: TrackedScene) -> TrackedScene:
+        """Return the scene with the cameras and points of a part that `take` gave."""
+        points = self.points.copy()
+        points[self.tracks.find_lasting(kept)] = active.points
+        return replace(self, w2c=active.w2c, lenses=active.lenses, points=points)
+
+
+class Freedom(NamedTuple):
+    """What an adjustment may change, besides points and poses.
+
+    Args:
+        focal: focal lengths.
+        distortion: of all lenses.
+        principal_point: of all lenses.
+    """
+
+    focal: bool
+    distortion: bool
+    principal_point: bool = False
+
+
+class Adjusted(NamedTuple):
+    """An adjusted scene, and the standard deviation of each lens's fx where it was asked for."""
+
+    scene: TrackedScene
+    focal_sigma_px: list[float | None]
+
+
+def adjust(
+    scene: TrackedScene,
+    freedom: Freedom,
+    loss_px: float,
+    priors: DepthPriors | None = None,
+    *,
+    wants_sigma: bool = False,
+) -> Adjusted:
+    """Move cameras, lenses and points to where the tracks are seen.
+
+    Args:
+        scene: to start from.
+        freedom: what may change.
+        loss_px: scale of the Cauchy loss: larger errors count less and less.
+        priors: soft ties of points to a known depth; None ties nothing, then one camera and
+            the size of the scene are held.
+        wants_sigma: also tell how sure the focal lengths are.
+
+    Raises:
+        RuntimeError: the problem cannot be solved at all.
+    """
+    model = build_model(scene)
+    config = pycolmap.BundleAdjustmentConfig()
+    for view in np.unique(scene.tracks.view).tolist():
+        config.add_image(view + 1)
+    if priors is None or not len(priors.point):
+        config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
+    else:
+        priors.add_to(model, config)
+    options = _make_options(len(scene.w2c), freedom, loss_px)
+    adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
+    summary = adjuster.solve()
+    if not summary.is_solution_usable():
+        message = f"bundle adjustment found nothing: {summary.brief_report()}"
+        raise RuntimeError(message)
+    sigma: list[float | None] = [None] * len(scene.lenses)
+    if wants_sigma and freedom.focal:
+        sigma = _measure_sigma(model, adjuster, len(scene.lenses))
+    return Adjusted(_read_model(scene, model), sigma)
+
+
+def build_model(scene: TrackedScene) -> pycolmap.Reconstruction:
+    """Return a model with image and frame i + 1 for view i, point i + 1 for point i."""
+    model = pycolmap.Reconstruction()
+    for number, lens in enumerate(scene.lenses, 1):
+        camera = pycolmap.Camera(
+            camera_id=number,
+            model=lens.model,
+            width=lens.width,
+            height=lens.height,
+            params=list(lens.params),
+        )
+        camera.has_prior_focal_length = True
+        model.add_camera_with_trivial_rig(camera)
+    tracks = scene.tracks
+    order = np.argsort(tracks.view, kind="stable")
+    first = np.searchsorted(tracks.view[order], np.arange(len(scene.w2c) + 1))
+    slot = np.empty(len(order), np.int64)  # place of an observation in its image
+    for view, pose in enumerate(scene.w2c):
+        mine = order[first[view] : first[view + 1]]
+        slot[mine] = np.arange(len(mine))
+        image = pycolmap.Image(
+            name=f"{view:06d}",
+            keypoints=tracks.px[mine],
+            camera_id=int(scene.lens_of_view[view]) + 1,
+            image_id=view + 1,
+        )
+        model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(pose[:3]))
+    _add_points(model, scene, slot)
+    return model
+
+
+def _add_points(
+    model: pycolmap.Reconstruction, scene: TrackedScene, slot: NDArray[np.int64]
+) -> None:
+    tracks = scene.tracks
+    order = np.argsort(tracks.point, kind="stable")
+    first = np.searchsorted(tracks.point[order], np.arange(tracks.count + 1))
+    view, place = (tracks.view[order] + 1).tolist(), slot[order].tolist()
+    for point, xyz in enumerate(scene.points):
+        track = pycolmap.Track()
+        for at in range(first[point], first[point + 1]):
+            track.add_element(view[at], place[at])
+        model.add_point3D_with_id(point + 1, pycolmap.Point3D(xyz=xyz, track=track))
+
+
+def _make_options(views: int, freedom: Freedom, loss_px: float) -> pycolmap.BundleAdjustmentOptions:
+    options = pycolmap.BundleAdjustmentOptions()
+    options.refine_focal_length = freedom.focal
+    options.refine_extra_params = freedom.distortion
+    options.refine_principal_point = freedom.principal_point
+    options.print_summary = False
+    ceres = options.ceres
+    ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
+    ceres.loss_function_scale = loss_px
+    # The images that stand for priors must not count: they are constant.
+    ceres.auto_select_solver_type = False
+    solver = ceres.solver_options
+    kinds = type(solver.linear_solver_type)
+    solver.linear_solver_type = (
+        kinds.DENSE_SCHUR
+        if views <= _DENSE_UP_TO
+        else kinds.SPARSE_SCHUR
+        if views <= _SPARSE_UP_TO
+        else kinds.ITERATIVE_SCHUR
+    )
+    if views > _SPARSE_UP_TO:
+        solver.preconditioner_type = type(solver.preconditioner_type).SCHUR_JACOBI
+    solver.max_num_iterations = _MOST_ITERATIONS
+    solver.function_tolerance = _ENOUGH
+    return options
+
+
+def _read_model(scene: TrackedScene, model: pycolmap.Reconstruction) -> TrackedScene:
+    w2c = scene.w2c.copy()
+    for view in range(len(w2c)):
+        w2c[view, :3] = model.image(view + 1).cam_from_world().matrix()
+    lenses = tuple(
+        replace(lens, params=tuple(float(value) for value in model.camera(number).params))
+        for number, lens in enumerate(scene.lenses, 1)
+    )
+    points = np.array([model.point3D(n + 1).xyz for n in range(len(scene.points))])
+    return replace(scene, w2c=w2c, lenses=lenses, points=points.reshape(-1, 3))
+
+
+def _measure_sigma(
+    model: pycolmap.Reconstruction, adjuster: pycolmap.CeresBundleAdjuster, count: int
+) -> list[float | None]:
+    """Return the standard deviation of fx of each lens, None where it cannot be told."""
+    options = pycolmap.BACovarianceOptions()
+    found = pycolmap.estimate_ba_covariance(options, model, adjuster)
+    sigma: list[float | None] = []
+    for number in range(1, count + 1):
+        covariance = (
+            None if found is None else found.get_other_params_cov(model.camera(number).params)
+        )
+        sigma.append(None if covariance is None else float(np.sqrt(covariance[0, 0])))
+    return sigma
