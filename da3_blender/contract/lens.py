@@ -113,6 +113,10 @@ class Lens:
         params[fx_index] = focal_px
         return replace(self, params=tuple(params))
 
+    def list_pixel_params(self) -> list[int]:
+        """Return which of the parameters are in pixels: focal lengths and principal point."""
+        return sorted(set(_LAYOUTS[self.model].pinhole))
+
     def pinhole_to_photo(self, pixels: NDArray[np.floating]) -> NDArray[np.float64]:
         """Find where the photo shows what a pinhole with the same K shows at some pixels.
 

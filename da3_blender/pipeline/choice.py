@@ -24,14 +24,20 @@ STAGE_DOWNLOAD = "Downloading the model"
 
 
 class Choice(NamedTuple):
-    """Who works: COLMAP, the network, or COLMAP first and the network with its cameras."""
+    """Who works: COLMAP, the network, or COLMAP first and the network with its cameras.
+
+    With known cameras nobody looks for any.
+    """
 
     use_colmap: bool
     checkpoint: Path | None
+    has_known_cameras: bool = False
 
     @property
     def title(self) -> str:
         """Name of the way, for people."""
+        if self.has_known_cameras:
+            return "Known cameras" if self.checkpoint is None else "Known cameras + DA3"
         if self.checkpoint is None:
             return "COLMAP"
         return "COLMAP + DA3" if self.use_colmap else "DA3"
@@ -45,6 +51,13 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
     """
     checkpoint = _find_checkpoint(settings, progress)
     entry = get_model(settings.model)
+    if settings.known_cameras:
+        if checkpoint is None:
+            progress.note(
+                f"No {settings.model} checkpoint is on this machine and none may be downloaded, so "
+                "the known cameras come without depth."
+            )
+        return Choice(use_colmap=False, checkpoint=checkpoint, has_known_cameras=True)
     if checkpoint is not None:
         use_colmap = (
             settings.cameras == "COLMAP"

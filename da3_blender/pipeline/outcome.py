@@ -63,6 +63,22 @@ class Observations(NamedTuple):
     point: NDArray[np.intp]
 
 
+class TrackCloud(NamedTuple):
+    """Points that several cameras saw, T of them, and their L observations.
+
+    points: (T, 3) float64 world; colours: (T, 3) uint8 sRGB; error_px: (T,) mean reprojection
+    error; camera: (L,) index into the cameras; point: (L,); px: (L, 2) pixels of the photo,
+    distorted as it is.
+    """
+
+    points: NDArray[np.float64]
+    colours: NDArray[np.uint8]
+    error_px: NDArray[np.float64]
+    camera: NDArray[np.intp]
+    point: NDArray[np.intp]
+    px: NDArray[np.float64]
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Cameras and a cloud in one world.
@@ -83,6 +99,8 @@ class Outcome:
         photos: file to show per camera.
         solver: name of the way, for people.
         speed: how fast the network was; None where none ran.
+        tracks: what refined cameras rest on, or None.
+        refinement: plain values that say how well refined cameras hold, or None.
     """
 
     indices: list[int]
@@ -100,6 +118,8 @@ class Outcome:
     photos: list[str] = field(default_factory=list)
     solver: str = ""
     speed: MeasuredSpeed | None = None
+    tracks: TrackCloud | None = None
+    refinement: dict[str, Any] | None = None
 
     def replace(self, **changes: Any) -> Outcome:  # noqa: ANN401 - fields of several types
         """Return a copy with other fields."""
@@ -117,7 +137,11 @@ class Outcome:
         dense = self.dense
         if dense is not None:
             dense = dense._replace(depth=dense.depth * np.float32(world_from_solver.scale))
+        tracks = self.tracks
+        if tracks is not None:
+            tracks = tracks._replace(points=world_from_solver.apply_to_points(tracks.points))
         return self.replace(
+            tracks=tracks,
             w2c=world_from_solver.apply_to_w2c(self.w2c),
             cloud=cloud,
             dense=dense,

@@ -15,14 +15,14 @@ import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.formats import is_video_name
+from ..contract.lens import Lens
 from ..contract.names import LOG_FILE, MANIFEST
 from ..contract.result_folder import Result, translate_disk_errors
 from ..contract.settings import RunSettings
 from ..media import open_source, read_picture
-from ..media.grid_picture import reduce_to_grid
 from ..splats.result_arrays import load_splats
-from .fusion import CONTRADICTED, CloudMaker, FusionLimits
-from .outcome import Dense, Outcome
+from .cloud_again import fuse_again
+from .outcome import Dense, Outcome, TrackCloud
 from .points import Cloud, make_cloud, make_empty_cloud, thin_cloud
 
 if TYPE_CHECKING:
@@ -36,10 +36,21 @@ if TYPE_CHECKING:
 
 # Settings that a result takes from the new run; all others are those it was made with.
 RENEWED: Final = ("drop_percent", "edge_step", "max_points", "least_views")
+# Settings of a refinement that a result takes from the new run.
+REFINING: Final = (
+    "refine",
+    "refine_focal",
+    "refine_distortion",
+    "refine_principal_point",
+    "refine_features",
+    "lens_model",
+    "masks",
+    "masks_inverted",
+    "seed",
+)
 _NEEDS_SET: Final = (".exr",)  # one exposure for all of a set
 # JPEGs are decoded at no less than this multiple of the grid, as in a run.
 _SPARE_PIXELS: Final = 2
-_PHOTOS_SHARE: Final = 0.6  # of the time for a new cloud
 
 
 class Earlier:
@@ -83,6 +94,7 @@ class Earlier:
             w2c=np.array(result.load("w2c")),
             K=np.array(result.load("K")),
             cloud=cloud,
+            lenses=tuple(Lens.from_json(lens) for lens in result.manifest.get("lenses", ())),
             lens_of_camera=[int(view.get("lens", -1)) for view in result.views],
             residual_px=[view.get("residual_px") for view in result.views],
             dense=dense,
@@ -90,6 +102,8 @@ class Earlier:
             is_metric=bool(result.manifest.get("is_metric")),
             photos=[str(view["photo"]) for view in result.views],
             solver=str(result.manifest.get("solver") or ""),
+            tracks=_load_tracks(result),
+            refinement=result.manifest.get("refinement"),
         )
 
     def find_views(self, names: Sequence[str]) -> list[int]:
@@ -146,6 +160,31 @@ class Earlier:
         return RunSettings.from_json(self.result.manifest.get("settings") or {})
 
 
+def _load_tracks(result: Result) -> TrackCloud | None:
+    if not result.has("track_points"):
+        return None
+    names = ("track_points", "track_colours", "track_error_px")
+    names += ("observation_view", "observation_track", "observation_px")
+    return TrackCloud(*(np.array(result.load(name)) for name in names))
+
+
+def find_in_source(earlier: Earlier, source: PhotoSource) -> list[int]:
+    """Return which views of a source those of a result are.
+
+    Raises:
+        EngineError: INPUT_MISSING; a picture of the result is no longer there.
+    """
+    place = {view.name: index for index, view in enumerate(source.views)}
+    gone = [name for name in earlier.names if name not in place]
+    if gone:
+        raise EngineError(
+            ErrorCode.INPUT_MISSING,
+            f"{len(gone)} pictures of the result are no longer in the input, {gone[0]} for one.",
+            "Put the input back where it was, or run Reconstruct again.",
+        )
+    return [place[name] for name in earlier.names]
+
+
 def rebuild_cloud(
     earlier: Earlier, outcome: Outcome, settings: RunSettings, progress: Progress
 ) -> Outcome:
@@ -157,31 +196,13 @@ def rebuild_cloud(
         settings: RENEWED are read.
         progress: within its stage.
     """
-    dense = outcome.dense
-    if dense is None:
+    if outcome.dense is None:
         return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points))
-    count, height, width = dense.depth.shape
-    images = np.empty((count, height, width, 3), np.uint8)
-    positions = dense.list_cameras()
-    for row, position in enumerate(positions.tolist()):
-        progress.report(_PHOTOS_SHARE * row / count, f"{row + 1} of {count} photos")
-        photo = earlier.read_photo(position, _SPARE_PIXELS * max(width, height))
-        shrink = photo.shape[1] / int(earlier.result.views[position]["width"])
-        grid = dense.grid_from_photo[row] @ np.diag([1 / shrink, 1 / shrink, 1])
-        images[row] = reduce_to_grid(photo, grid, (width, height))
-    visible = dense.depth
-    if dense.sky is not None:
-        visible = np.where(dense.sky, np.float32(0), visible)
-    K, w2c = np.asarray(outcome.K)[positions], np.asarray(outcome.w2c)[positions]
-    cameras = (dense.grid_from_photo @ K, w2c)
-    maker = CloudMaker(cameras, (height, width), FusionLimits.of(settings))
-    maker.add(np.arange(count), visible, dense.confidence, images)
-    cloud = maker.finish(
-        lambda share: progress.report(_PHOTOS_SHARE + share * (1 - _PHOTOS_SHARE), "points")
-    )
-    if maker.is_contradictory:
-        progress.note(CONTRADICTED)
-    return outcome.replace(cloud=cloud._replace(view=positions.astype(np.int32)[cloud.view]))
+    side = _SPARE_PIXELS * max(outcome.dense.depth.shape[1:])
+    positions = outcome.dense.list_cameras().tolist()
+    photos = (earlier.read_photo(position, side) for position in positions)
+    widths = [int(earlier.result.views[position]["width"]) for position in positions]
+    return fuse_again(outcome, photos, widths, settings, progress)
 
 
 def drop_splats(

@@ -11,13 +11,11 @@ import logging
 import shutil
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
-from ..contract.errors import CancelledError
+from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.names import LOG_FILE
 from ..contract.protocol import VERSION
 from ..contract.result_folder import ResultWriter, load_result, translate_disk_errors
@@ -27,7 +25,6 @@ from ..media.doubtful_photos import describe_findings, find_doubtful_photos
 from ..media.frame_masks import FrameMasks
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
-from ..splats.result_arrays import save_splats
 from .between_frames import measure_between, pose_between, spread_outcome
 from .choice import (
     STAGE_DOWNLOAD,
@@ -38,15 +35,27 @@ from .choice import (
 )
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
-from .forecast import SPEED, find_speed, measure_speed, say_forecast
+from .forecast import find_speed, measure_speed, say_forecast
+from .known_cameras import read_known_cameras
 from .long_sequence import is_long, name_chunks_folder, predict_long
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
 from .picked_frames import has_keyframes, pick_frames, poses_between
 from .points import thin_cloud
-from .preview import remove_preview, show_preview
+from .preview import show_preview
+from .refine_run import keep_only_model, list_refine_stages, refine_outcome
 from .rerun import rerun_views
-from .reuse import Earlier, carry_files, describe_result, drop_splats, rebuild_cloud
+from .result_writing import make_manifest, name_input, summarise, write_outcome
+from .reuse import (
+    REFINING,
+    RENEWED,
+    Earlier,
+    carry_files,
+    describe_result,
+    drop_splats,
+    find_in_source,
+    rebuild_cloud,
+)
 from .world import orient_world
 
 if TYPE_CHECKING:
@@ -165,15 +174,15 @@ class Pipeline:
                 progress.begin(STAGE_WRITE)
                 seconds = time.monotonic() - began_s
                 _log.info("done in %.1f s", seconds)
-            _write(outcome, writer)
-            manifest = _make_manifest(outcome, settings, source, notes, seconds)
+            write_outcome(outcome, writer)
+            manifest = make_manifest(outcome, settings, source, notes, seconds)
             for view, why in zip(manifest["views"], doubt, strict=True):
                 view["doubt"] = why
             manifest["is_partial"] = progress.is_ending
             writer.finish(manifest)
         shutil.rmtree(name_chunks_folder(Path(settings.output)), ignore_errors=True)
         return {
-            **_summarise(outcome, doubt, seconds, notes),
+            **summarise(outcome, doubt, seconds, notes),
             "folder": str(writer.folder),
             "name": name_input(settings),
             "views": len(source.views),
@@ -212,10 +221,11 @@ class Pipeline:
         """
         choice = choose_solver(settings, progress)
         checks = settings.check_photos and source.kind is SourceKind.PHOTOS
-        stages = _plan_stages(choice, checks=checks)
+        stages = _plan_stages(choice, settings, checks=checks)
         if not has_keyframes(settings, source):
             progress.plan(stages)
-            return *self._find_scene(choice, settings, source, writer, progress), source
+            found = self._find_scene(choice, settings, source, writer, progress)
+            return *_refine(*found, (settings, source, writer, progress)), source
         look = (STAGE_KEYFRAMES, 0.1)
         progress.plan([look, *stages])
         progress.begin(STAGE_KEYFRAMES)
@@ -223,7 +233,8 @@ class Pipeline:
         has_between = poses_between(settings, source, choice)
         if has_between:
             share = measure_between(len(keys.views), len(source.views))
-            stages.insert(-1, (STAGE_BETWEEN, share))
+            at = stages.index((STAGE_NETWORK, 1.0)) + 1
+            stages.insert(at, (STAGE_BETWEEN, share))
         progress.plan([look, *stages])
         outcome, doubt = self._find_scene(choice, settings, keys, writer, progress)
         full = None
@@ -231,9 +242,10 @@ class Pipeline:
             known = spread_outcome(outcome, keys.chosen)
             full = self._pose_between(choice, known, (settings, source, writer, progress))
         if full is None:
-            return outcome, doubt, keys
+            return *_refine(outcome, doubt, (settings, keys, writer, progress)), keys
         doubts = dict(zip(known.indices, doubt, strict=True))
-        return full, [doubts.get(index, "") for index in full.indices], source
+        doubt = [doubts.get(index, "") for index in full.indices]
+        return *_refine(full, doubt, (settings, source, writer, progress)), source
 
     def _find_scene(
         self,
@@ -249,7 +261,9 @@ class Pipeline:
             for sentence in describe_findings(_look_at_photos(source, progress)):
                 progress.note(sentence)
         sparse = None
-        if choice.use_colmap:
+        if choice.has_known_cameras:
+            sparse = read_known_cameras(source, settings, progress)
+        elif choice.use_colmap:
             sparse = self._solve(settings, source, writer, progress)
         checkpoint = None if progress.is_ending else choice.checkpoint
         outcome = None
@@ -259,15 +273,16 @@ class Pipeline:
             progress.begin(STAGE_PHOTOS)
             photos = _make_photos(source, sparse, writer)
             photos.save_copies(progress)
-            outcome = sparse.replace(photos=photos.files, solver="COLMAP")
+            outcome = sparse.replace(photos=photos.files, solver=choice.title)
         else:
             outcome = outcome.replace(solver=choice.title)
         if progress.is_ending:
             progress.note("The run was ended early; what was found by then is kept.")
-        world = orient_world(
-            outcome.w2c, outcome.cloud.positions, settings.world_up, is_metric=outcome.is_metric
-        )
-        outcome = outcome.moved(world)
+        if not choice.has_known_cameras:  # these say where the world is, how it lies and its size
+            world = orient_world(
+                outcome.w2c, outcome.cloud.positions, settings.world_up, is_metric=outcome.is_metric
+            )
+            outcome = outcome.moved(world)
         doubt = find_doubt(outcome, None if sparse is None else sparse.observations)
         return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points)), doubt
 
@@ -308,8 +323,10 @@ class Pipeline:
         with translate_disk_errors(writer.folder):
             work = writer.work / "colmap"
             work.mkdir()
-        sparse = outcome_from_sparse(solve_cameras(source, work, settings, progress, show))
-        _keep_only_model(work)
+        masks = FrameMasks(source.views, settings.masks, inverted=settings.masks_inverted)
+        solution = solve_cameras(source, work, settings, progress, show, masks.read)
+        sparse = outcome_from_sparse(solution)
+        keep_only_model(work)
         return sparse
 
     def _predict(
@@ -353,6 +370,8 @@ class Pipeline:
     ) -> dict[str, Any]:
         """Use a result again: new views, or only a new cloud; see `pipeline.reuse`."""
         earlier = Earlier(load_result(Path(settings.reuse)))
+        if settings.refine:
+            return self._refine_again(earlier, settings, progress, began_s)
         outcome = earlier.load_outcome()
         with self._write_result(settings, progress) as (writer, notes):
             with _log_to(writer.work / LOG_FILE):
@@ -371,17 +390,51 @@ class Pipeline:
                 outcome = rebuild_cloud(earlier, outcome, settings, progress)
                 progress.begin(STAGE_WRITE)
             carry_files(earlier.result, writer.work)
-            _write(outcome, writer)
+            write_outcome(outcome, writer)
             doubt = find_doubt(outcome, None)
             writer.finish(describe_result(earlier, outcome, settings, doubt, notes))
         seconds = time.monotonic() - began_s
         return {
-            **_summarise(outcome, doubt, seconds, notes),
+            **summarise(outcome, doubt, seconds, notes),
             "folder": str(writer.folder),
             "name": str(earlier.result.manifest.get("name") or writer.folder.name),
             "views": len(outcome.indices),
             "lost": 0,
             "again": list(settings.only_views),
+        }
+
+    def _refine_again(
+        self, earlier: Earlier, settings: RunSettings, progress: Progress, began_s: float
+    ) -> dict[str, Any]:
+        """Refine the cameras of a result; its world stays."""
+        made_with = earlier.load_settings()
+        renewed = {name: getattr(settings, name) for name in (*RENEWED, *REFINING)}
+        made_with = replace(made_with, output=settings.output, **renewed)
+        source = open_source(made_with)
+        outcome = earlier.load_outcome().replace(indices=find_in_source(earlier, source))
+        with self._write_result(settings, progress) as (writer, notes):
+            with _log_to(writer.work / LOG_FILE):
+                _log.info("version %s, refine %s", VERSION, made_with.to_json())
+                progress.plan([*list_refine_stages(), (STAGE_WRITE, 0.05)])
+                carry_files(earlier.result, writer.work)
+                outcome = refine_outcome(outcome, source, made_with, writer.work, progress)
+                doubt = find_doubt(outcome, outcome.observations)
+                progress.begin(STAGE_WRITE)
+            write_outcome(outcome, writer)
+            seconds = time.monotonic() - began_s
+            manifest = make_manifest(outcome, made_with, source, notes, seconds)
+            old = earlier.result.manifest
+            manifest |= {name: old[name] for name in ("name", "model", "world") if name in old}
+            for view, why in zip(manifest["views"], doubt, strict=True):
+                view["doubt"] = why
+            writer.finish(manifest)
+        return {
+            **summarise(outcome, doubt, seconds, notes),
+            "folder": str(writer.folder),
+            "name": str(manifest["name"]),
+            "views": len(source.views),
+            "lost": len(source.views) - len(outcome.indices),
+            "again": list(earlier.names),
         }
 
 
@@ -407,31 +460,7 @@ def _tell_of_masks(masks: FrameMasks, progress: Progress) -> None:
         progress.note(f"{missing} photos or frames have no picture in the masks folder.")
 
 
-def _summarise(
-    outcome: Outcome, doubt: list[str], seconds: float, notes: list[str]
-) -> dict[str, Any]:
-    return {
-        "cameras": len(outcome.indices),
-        "points": len(outcome.cloud.positions),
-        "splats": 0 if outcome.splats is None else outcome.splats.count,
-        "solver": outcome.solver,
-        "is_metric": outcome.is_metric,
-        "doubtful": sum(map(bool, doubt)),
-        "seconds": round(seconds, 1),
-        "notes": notes,
-        SPEED: None if outcome.speed is None else outcome.speed.to_json(),
-    }
-
-
-def name_input(settings: RunSettings) -> str:
-    """Return a short name of the input: the folder's, or the video's without its ending."""
-    path = Path(settings.inputs[0])
-    if len(settings.inputs) > 1 or settings.input_kind == "SEQUENCE":
-        return path.parent.name if path.suffix else path.name
-    return path.stem if path.suffix and path.is_file() else path.name
-
-
-def _plan_stages(choice: Choice, *, checks: bool) -> list[tuple[str, float]]:
+def _plan_stages(choice: Choice, settings: RunSettings, *, checks: bool) -> list[tuple[str, float]]:
     """Return the stages with their shares of the time, COLMAP's together being 1."""
     stages = [(STAGE_READ, 0.02)]
     if checks:
@@ -439,80 +468,30 @@ def _plan_stages(choice: Choice, *, checks: bool) -> list[tuple[str, float]]:
     if choice.use_colmap:
         stages += COLMAP_STAGES
     stages.append((STAGE_PHOTOS, 0.1) if choice.checkpoint is None else (STAGE_NETWORK, 1.0))
+    if settings.refine:
+        stages += list_refine_stages()
     return [*stages, (STAGE_WRITE, 0.03)]
 
 
-def _keep_only_model(work: Path) -> None:
-    """Remove COLMAP's features and database: large, and made again in no time."""
-    for path in work.iterdir():
-        if path.is_file():
-            path.unlink()
-        elif path.name != "sparse":
-            shutil.rmtree(path)
-
-
-def _write(outcome: Outcome, writer: ResultWriter) -> None:
-    remove_preview(writer.work)
-    writer.save_array("w2c", np.asarray(outcome.w2c, np.float64))
-    writer.save_array("K", np.asarray(outcome.K, np.float64))
-    writer.save_array("points", outcome.cloud.positions.astype(np.float32))
-    writer.save_array("colours", outcome.cloud.colours)
-    writer.save_array("confidence", outcome.cloud.confidence.astype(np.float32))
-    writer.save_array("point_view", outcome.cloud.view.astype(np.int32))
-    writer.save_array("point_view_count", outcome.cloud.view_count.astype(np.uint16))
-    writer.save_array("point_moving", outcome.cloud.moving)
-    if outcome.dense is not None:
-        writer.save_array("depth", outcome.dense.depth)
-        writer.save_array("depth_confidence", outcome.dense.confidence)
-        writer.save_array("grid_from_photo", outcome.dense.grid_from_photo)
-        if outcome.dense.sky is not None:
-            writer.save_array("sky", outcome.dense.sky)
-        if outcome.dense.cameras is not None:
-            writer.save_array("depth_view", outcome.dense.cameras.astype(np.int32))
-    if outcome.splats is not None:
-        save_splats(outcome.splats, writer)
-
-
-def _make_manifest(
+def _refine(
     outcome: Outcome,
-    settings: RunSettings,
-    source: PhotoSource,
-    notes: list[str],
-    seconds: float,
-) -> dict[str, Any]:
-    used = set(outcome.indices)
-    return {
-        "version": VERSION,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "name": name_input(settings),
-        "source": {
-            "kind": source.kind.value,
-            "path": settings.inputs[0],
-            "fps": source.fps,
-        },
-        "solver": outcome.solver,
-        "model": settings.model if outcome.dense is not None else "",
-        "is_metric": outcome.is_metric,
-        "views": [
-            {
-                **source.views[index].to_json(),
-                "photo": outcome.photos[position],
-                "lens": outcome.lens_of_camera[position],
-                "residual_px": outcome.residual_px[position],
-            }
-            for position, index in enumerate(outcome.indices)
-        ],
-        "lost": [view.name for index, view in enumerate(source.views) if index not in used],
-        "skipped": list(source.skipped),
-        "lenses": [
-            {**lens.to_json(), "undistorted": lens.needs_undistortion} for lens in outcome.lenses
-        ],
-        "world": {"up": settings.world_up, "world_from_solver": outcome.world.to_json()},
-        "settings": settings.to_json(),
-        SPEED: None if outcome.speed is None else outcome.speed.to_json(),
-        "notes": notes,
-        "seconds": round(seconds, 2),
-    }
+    doubt: list[str],
+    run: tuple[RunSettings, PhotoSource, ResultWriter, Progress],
+) -> tuple[Outcome, list[str]]:
+    """Refine cameras where that is wanted; what cannot be refined stays as it was."""
+    settings, source, writer, progress = run
+    if not settings.refine or progress.is_ending:
+        return outcome, doubt
+    try:
+        refined = refine_outcome(outcome, source, settings, writer.work, progress)
+    except EngineError as error:
+        if error.code is not ErrorCode.CAMERAS_NOT_FOUND:
+            raise
+        progress.note(f"The cameras were not refined. {error.message} {error.hint}")
+        return outcome, doubt
+    if refined.tracks is None:
+        return refined, doubt
+    return refined, find_doubt(refined, refined.observations)
 
 
 @contextmanager

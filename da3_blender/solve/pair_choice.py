@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..contract.cameras import invert_rigid
-from ..contract.projection import project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,6 @@ _LEAST_SHARE: Final = 0.25  # of the samples of one view that the other must see
 _BORDER: Final = 0.1
 _MOST_NEIGHBOURS: Final = 12  # of each view, besides those next in order
 _NEXT_IN_ORDER: Final = 3
-_SPREAD: Final = 2  # of the most covisible views every so many-th is taken, for wide baselines
 
 
 def choose_pairs(start: RefineStart, *, is_ordered: bool) -> list[tuple[int, int]]:
@@ -87,11 +85,14 @@ def measure_covisibility(start: RefineStart) -> NDArray[np.float64]:
         depth = np.where(np.isfinite(depth), depth, usual)
         rays = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1) @ np.linalg.inv(K[i]).T
         world = (rays * depth[:, None]) @ c2w[i, :3, :3].T + c2w[i, :3, 3]
-        for j in range(count):
-            seen, z = project(world, K[j], start.w2c[j])
-            room = _BORDER * sizes[j]
-            inside = (z > 0) & (seen > -room).all(1) & (seen < sizes[j] + room).all(1)
-            share[i, j] = inside.mean()
+        local = np.einsum("nij,sj->nsi", start.w2c[:, :3, :3], world)
+        local += start.w2c[:, None, :3, 3]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            flat = local[..., :2] / local[..., 2:]
+        seen = flat * K[:, None, [0, 1], [0, 1]] + K[:, None, :2, 2]
+        room = _BORDER * sizes[:, None]
+        inside = (seen > -room).all(-1) & (seen < sizes[:, None] + room).all(-1)
+        share[i] = (inside & (local[..., 2] > 0)).mean(axis=1)
     return share
 
 

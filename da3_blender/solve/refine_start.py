@@ -33,6 +33,8 @@ class RefineStart:
         depth: (D, H, W) float32 along the axis in units of w2c, <= 0 unknown; None for none.
         grid_from_photo: (D, 3, 3), pixels of the photo to those of the depth map.
         depth_view: (D,) positions among the N views, ascending.
+        depth_lenses: of each of the D maps the lens whose distortion its photo had been freed of
+            before, None where it was looked at as it is; empty for none at all.
     """
 
     views: Sequence[int]
@@ -42,6 +44,7 @@ class RefineStart:
     depth: NDArray[np.float32] | None = None
     grid_from_photo: NDArray[np.float64] | None = None
     depth_view: NDArray[np.integer] | None = None
+    depth_lenses: tuple[Lens | None, ...] = ()
 
     def lens_per_view(self) -> list[Lens]:
         """Return the lens of each view."""
@@ -56,11 +59,14 @@ class RefineStart:
         row = int(np.searchsorted(self.depth_view, view))
         if row >= len(self.depth_view) or self.depth_view[row] != view:
             return nothing
+        lens = self.depth_lenses[row] if self.depth_lenses else None
+        if lens is not None:
+            pixels = lens.photo_to_pinhole(pixels)
         _, height, width = self.depth.shape
         grid = self.grid_from_photo[row]
         at = pixels @ grid[:2, :2].T + grid[:2, 2]
         inside = (at >= 0).all(1) & (at < [width, height]).all(1)
-        column, line = np.clip(at.astype(int), 0, [width - 1, height - 1]).T
+        column, line = np.where(inside[:, None], at, 0).astype(int).T
         found = self.depth[row][line, column].astype(float)
         return np.where(inside & np.isfinite(found) & (found > 0), found, np.nan)
 
@@ -85,6 +91,9 @@ class RefineStart:
             "views": list(self.views),
             "lenses": [lens.to_json() for lens in self.lenses],
             "lens_of_view": list(self.lens_of_view),
+            "depth_lenses": [
+                None if lens is None else lens.to_json() for lens in self.depth_lenses
+            ],
         }
 
     @classmethod
@@ -96,5 +105,8 @@ class RefineStart:
             views=[int(view) for view in rest["views"]],
             lenses=tuple(Lens.from_json(lens) for lens in rest["lenses"]),
             lens_of_view=[int(lens) for lens in rest["lens_of_view"]],
+            depth_lenses=tuple(
+                None if lens is None else Lens.from_json(lens) for lens in rest["depth_lenses"]
+            ),
             **arrays,
         )

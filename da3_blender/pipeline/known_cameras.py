@@ -1,0 +1,138 @@
+# SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Cameras that one has in place of cameras that are found.
+
+Runs in the engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..contract.camera_file import read_camera_file
+from ..contract.errors import EngineError, ErrorCode
+from .outcome import Outcome
+from .points import make_empty_cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ..contract.camera_file import CameraFile
+    from ..contract.lens import Lens
+    from ..contract.progress import Progress
+    from ..contract.settings import RunSettings
+    from ..contract.views import PhotoSource, View
+
+
+def read_known_cameras(source: PhotoSource, settings: RunSettings, progress: Progress) -> Outcome:
+    """Give the views of a source the cameras of a file.
+
+    A camera belongs to the view of the same file name, with or without its ending, else to the
+    frame of the same number; where neither is known on either side, to the view at the same place
+    in the list. Cameras for pictures of another size are scaled.
+
+    Args:
+        source: the photos.
+        settings: `known_cameras` is read.
+        progress: is told of views without a camera.
+
+    Returns:
+        Cameras in the file's world, without points; views without one are left out.
+
+    Raises:
+        EngineError: INPUT_MISSING or INPUT_UNREADABLE; INPUT_MISMATCH, no camera fits a view.
+    """
+    path = Path(settings.known_cameras)
+    cameras = read_camera_file(path)
+    matched = _match(source.views, cameras)
+    if not matched:
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"None of the {len(cameras.views)} cameras in {path} belongs to one of the "
+            f"{len(source.views)} pictures: neither names nor frame numbers agree.",
+            "Name the cameras like the pictures, give them the frame numbers of the plate, or "
+            "choose the file of another shot.",
+        )
+    lost = len(source.views) - len(matched)
+    if lost:
+        progress.note(f"{lost} of {len(source.views)} pictures have no camera in {path.name}.")
+    indices = sorted(matched)
+    lenses: list[Lens] = []
+    lens_of_camera = []
+    K = np.empty((len(indices), 3, 3))
+    for row, index in enumerate(indices):
+        view, place = source.views[index], matched[index]
+        K[row], lens = _fit_to_picture(cameras, place, view)
+        if lens is None:
+            lens_of_camera.append(-1)
+            continue
+        if lens not in lenses:
+            lenses.append(lens)
+        lens_of_camera.append(lenses.index(lens))
+    return Outcome(
+        indices=indices,
+        w2c=cameras.w2c[[matched[index] for index in indices]],
+        K=K,
+        cloud=make_empty_cloud(),
+        lenses=tuple(lenses),
+        lens_of_camera=lens_of_camera,
+        residual_px=[None] * len(indices),
+        is_metric=cameras.is_metric,
+    )
+
+
+def _match(views: Sequence[View], cameras: CameraFile) -> dict[int, int]:
+    """Return the camera of each view that has one."""
+    by_name = {Path(c.name).name.casefold(): n for n, c in enumerate(cameras.views) if c.name}
+    by_stem = {Path(name).stem: n for name, n in by_name.items()}
+    by_frame = {c.frame: n for n, c in enumerate(cameras.views) if c.frame is not None}
+    matched: dict[int, int] = {}
+    for index, view in enumerate(views):
+        name = Path(view.name).name.casefold()
+        place = by_name.get(name, by_stem.get(Path(name).stem))
+        if place is None and view.frame is not None:
+            place = by_frame.get(view.frame)
+        if place is not None:
+            matched[index] = place
+    has_keys = by_name or (by_frame and any(view.frame is not None for view in views))
+    if not matched and not has_keys and len(views) == len(cameras.views):
+        return {index: index for index in range(len(views))}
+    return matched
+
+
+def _fit_to_picture(
+    cameras: CameraFile, place: int, view: View
+) -> tuple[NDArray[np.float64], Lens | None]:
+    """Return intrinsics and lens in pixels of the picture.
+
+    Raises:
+        EngineError: INPUT_MISMATCH; the picture has another shape.
+    """
+    known = cameras.views[place]
+    across, down = view.width / known.width, view.height / known.height
+    if abs(across / down - 1) > 0.01:  # noqa: PLR2004 - rounding of a proxy's size
+        raise EngineError(
+            ErrorCode.INPUT_MISMATCH,
+            f"The camera of {view.name} is for a picture of {known.width} x {known.height} pixels, "
+            f"but that has {view.width} x {view.height}.",
+            "Use the pictures that the cameras were made for, or ones of the same shape.",
+        )
+    K = np.diag([across, down, 1.0]) @ cameras.K[place]
+    if known.lens < 0:
+        return K, None
+    lens = cameras.lenses[known.lens]
+    return K, _scale_lens(lens, across, view) if across != 1 or down != 1 else lens
+
+
+def _scale_lens(lens: Lens, factor: float, view: View) -> Lens:
+    """Return a lens for pictures of another size; distortion is in focal lengths and stays."""
+    params = list(lens.params)
+    for index in lens.list_pixel_params():
+        params[index] *= factor
+    return replace(lens, params=tuple(params), width=view.width, height=view.height)
