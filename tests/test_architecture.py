@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 STDLIB = set(sys.stdlib_module_names)
 ENGINE = {
     "contract", "network", "inference", "media", "solve", "streaming", "exports", "pipeline",
-    "evaluation", "splats", "flights",
+    "evaluation", "splats", "flights", "camera_files",
 }  # fmt: skip
 
 # package -> (packages of ours, third party); handbook section 2, decision 0002 for media, pipeline,
@@ -34,7 +34,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "streaming": ({"streaming", "inference", "contract"}, {"torch", "numpy", "scipy"}),
     "splats": ({"splats", "contract"}, {"numpy"}),
     "flights": ({"flights", "contract"}, {"numpy"}),
-    "exports": ({"exports", "splats", "flights", "contract"}, {"numpy", "PIL"}),
+    "camera_files": ({"camera_files", "contract"}, {"numpy"}),
+    "exports": (
+        {"exports", "splats", "flights", "camera_files", "contract"},
+        {"numpy", "PIL", "OpenEXR"},
+    ),
     "pipeline": (ENGINE - {"evaluation"}, {"numpy"}),
     "evaluation": (
         {"evaluation", "pipeline", "inference", "media", "solve", "contract"},
@@ -46,11 +50,11 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "client": ({"client", "contract"}, set()),
     "installer": ({"installer", "contract"}, set()),
     "scene": (
-        {"scene", "splats", "flights", "contract"},
+        {"scene", "splats", "flights", "camera_files", "contract"},
         {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
     ),
     "operators": (
-        {"operators", "client", "scene", "splats", "flights", "contract"},
+        {"operators", "client", "scene", "splats", "flights", "camera_files", "contract"},
         {"bpy", "bpy_extras", "mathutils"},
     ),
     "panels": (
