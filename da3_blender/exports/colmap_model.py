@@ -1,35 +1,26 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A COLMAP model from cameras and points: cameras.bin, images.bin, points3D.bin.
+"""A COLMAP project of a result: pictures, and a model with lenses and tracks.
 
-Runs in the engine. Format: COLMAP's documentation, "Output Format", binary; OpenCV axes,
-scalar-first quaternions, centre of the first pixel at (0.5, 0.5).
+Runs in the engine.
 """
 
 from __future__ import annotations
 
-import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..camera_files.colmap import write_colmap
+from ..camera_files.tracks import Tracks
+from ..contract.camera_file import CameraFile, CameraView
 from ..contract.projection import project
-from ..contract.rotations import matrix_to_quaternion
-from ..contract.whole_file import open_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_PINHOLE: Final = 1  # COLMAP's model id; parameters fx, fy, cx, cy
-_POINT_ALONE: Final = np.dtype(
-    [("id", "<u8"), ("xyz", "<f8", 3), ("rgb", "u1", 3), ("error", "<f8"), ("length", "<u8")]
-)
-# One point with a track of one view.
-_POINT: Final = np.dtype([*_POINT_ALONE.descr, ("image", "<u4"), ("index", "<u4")])
-_PIXEL: Final = np.dtype([("xy", "<f8", 2), ("point", "<u8")])
 
 
 class ColmapView(NamedTuple):
@@ -48,7 +39,7 @@ def write_colmap_model(
     colours: NDArray[np.uint8],
     view_of_point: NDArray[np.integer],
 ) -> None:
-    """Write a model with one PINHOLE camera per photo.
+    """Write a binary model of pinhole pictures and a cloud without tracks.
 
     Args:
         folder: gets the three files, such as `sparse/0`.
@@ -68,63 +59,45 @@ def write_colmap_model(
     ):
         message = f"{len(views)} views, {len(K)} K, {len(w2c)} w2c; {len(points)} points"
         raise ValueError(message)
-    order = np.argsort(view_of_point, kind="stable")
-    seen = order[np.searchsorted(view_of_point[order], 0) :]  # without the points of no view
-    first = np.searchsorted(view_of_point[seen], np.arange(len(views) + 1))
-    _write_cameras(folder / "cameras.bin", views, K)
-    with open_whole(folder / "images.bin") as file:
-        file.write(struct.pack("<Q", len(views)))
-        quaternions = matrix_to_quaternion(w2c[:, :3, :3])
-        for view, info in enumerate(views):
-            mine = seen[first[view] : first[view + 1]]
-            pixels = np.empty(len(mine), _PIXEL)
-            pixels["xy"] = project(points[mine], K[view], w2c[view])[0]
-            pixels["point"] = mine + 1
-            file.write(struct.pack("<I", view + 1))
-            file.write(struct.pack("<7d", *quaternions[view], *w2c[view, :3, 3]))
-            file.write(struct.pack("<I", view + 1) + info.name.encode() + b"\0")
-            file.write(struct.pack("<Q", len(mine)))
-            file.write(pixels.tobytes())
-    _write_points(folder / "points3D.bin", points, colours, view_of_point, (seen, first))
+    pinholes = CameraFile(
+        tuple(CameraView(view.name, None, view.width, view.height) for view in views),
+        np.asarray(w2c, np.float64),
+        np.asarray(K, np.float64),
+    )
+    write_colmap(folder, pinholes, observe_once(pinholes, points, colours, view_of_point))
 
 
-def _write_cameras(path: Path, views: Sequence[ColmapView], K: NDArray[np.floating]) -> None:
-    with open_whole(path) as file:
-        file.write(struct.pack("<Q", len(views)))
-        for number, (view, k) in enumerate(zip(views, K, strict=True), 1):
-            file.write(struct.pack("<IiQQ", number, _PINHOLE, view.width, view.height))
-            file.write(struct.pack("<4d", k[0, 0], k[1, 1], k[0, 2], k[1, 2]))
-
-
-def _write_points(
-    path: Path,
+def observe_once(
+    cameras: CameraFile,
     points: NDArray[np.floating],
     colours: NDArray[np.uint8],
     view_of_point: NDArray[np.integer],
-    seen: tuple[NDArray[np.intp], NDArray[np.intp]],
-) -> None:
-    """Write all points; those of no view have no track."""
-    order, first = seen
-    records = _fill_points(_POINT, order, points, colours)
-    records["length"] = 1
-    records["image"] = view_of_point[order] + 1
-    records["index"] = np.arange(len(order)) - first[view_of_point[order]]
-    alone = _fill_points(_POINT_ALONE, np.flatnonzero(view_of_point < 0), points, colours)
-    with open_whole(path) as file:
-        file.write(struct.pack("<Q", len(records) + len(alone)))
-        file.write(records.tobytes())
-        file.write(alone.tobytes())
+) -> Tracks:
+    """Let each point of a cloud be seen by the view that it came from.
+
+    Args:
+        cameras: pinholes.
+        points: (M, 3) world of the cameras.
+        colours: (M, 3) uint8 sRGB.
+        view_of_point: (M,) index of a view, or -1.
+    """
+    track = np.flatnonzero(np.asarray(view_of_point) >= 0)
+    view = np.asarray(view_of_point, np.intp)[track]
+    px = np.empty((len(track), 2))
+    order = np.argsort(view, kind="stable")
+    ends = np.searchsorted(view[order], np.arange(len(cameras.views) + 1))
+    for index in range(len(cameras.views)):
+        mine = order[ends[index] : ends[index + 1]]
+        px[mine] = project(points[track[mine]], cameras.K[index], cameras.w2c[index])[0]
+    return Tracks(np.asarray(points, np.float64), colours, np.zeros(len(points)), view, track, px)
 
 
-def _fill_points(
-    kind: np.dtype,
-    chosen: NDArray[np.intp],
-    points: NDArray[np.floating],
-    colours: NDArray[np.uint8],
-) -> NDArray[np.void]:
-    """Return records of some points, numbered from 1 in the order of the cloud."""
-    records = np.zeros(len(chosen), kind)
-    records["id"] = chosen + 1
-    records["xyz"] = points[chosen]
-    records["rgb"] = colours[chosen]
-    return records
+def undistort_tracks(tracks: Tracks, cameras: CameraFile) -> Tracks:
+    """Move observations to where undistorted pictures show them; drop those nowhere in them."""
+    px = tracks.px.copy()
+    for index, view in enumerate(cameras.views):
+        if view.lens >= 0:
+            mine = tracks.view == index
+            px[mine] = cameras.lens_of(index).photo_to_pinhole(px[mine])
+    shown = np.isfinite(px).all(axis=1)
+    return tracks._replace(view=tracks.view[shown], track=tracks.track[shown], px=px[shown])

@@ -8,21 +8,25 @@ Runs in the engine.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..camera_files.colmap import write_colmap
+from ..camera_files.result_cameras import drop_lenses, load_cameras
+from ..camera_files.tracks import load_tracks
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.result_folder import ARRAYS, Result, translate_disk_errors
 from ..exports.arrays_npz import write_npz
-from ..exports.colmap_model import ColmapView, write_colmap_model
+from ..exports.colmap_model import observe_once, undistort_tracks
 from ..splats.files import SplatFormat, write_splats
 from ..splats.result_arrays import NETWORK_BORDER, load_splats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def export_npz(result: Result, out: Path) -> Path:
@@ -36,16 +40,32 @@ def export_npz(result: Result, out: Path) -> Path:
     return path
 
 
-def export_colmap(result: Result, out: Path) -> Path:
+def export_colmap(result: Result, out: Path, *, is_text: bool = False) -> Path:
     """Write a COLMAP project: `images` and `sparse/0`; return its folder.
 
-    Points of a sparse cloud come without tracks; COLMAP's own
-    model of such a run is in `colmap/sparse` of the results folder, in COLMAP's world.
+    A refined result gives its lenses and its true tracks, with the pictures as they are. Where
+    Blender shows converted pictures, or where there are no tracks, the pictures are the undistorted
+    ones and the lenses pinholes; a cloud without tracks is seen once each. COLMAP's own model of a
+    run of COLMAP is in `colmap/sparse` of the results folder, in COLMAP's world.
 
     Raises:
         EngineError: RESULT_BROKEN, SETTINGS_INVALID for a video, DISK_FULL, OUTPUT_UNWRITABLE.
     """
+    cameras, tracks = load_cameras(result), load_tracks(result)
     photos = [result.photo_path(view) for view in result.views]
+    originals = [Path(view.get("path") or "") for view in result.views]
+    if tracks is not None and _are_pictures(result, originals):
+        photos = originals
+    elif tracks is not None:
+        tracks, cameras = undistort_tracks(tracks, cameras), drop_lenses(cameras)
+    else:
+        cameras = drop_lenses(cameras)
+        tracks = observe_once(
+            cameras,
+            np.asarray(result.load("points")),
+            np.asarray(result.load("colours")),
+            np.asarray(result.load("point_view")),
+        )
     if len(set(photos)) < len(photos):
         raise EngineError(
             ErrorCode.SETTINGS_INVALID,
@@ -57,19 +77,16 @@ def export_colmap(result: Result, out: Path) -> Path:
         (out / "images").mkdir(parents=True, exist_ok=True)
         for photo, name in zip(photos, names, strict=True):
             shutil.copyfile(photo, out / "images" / name)
-    views = [
-        ColmapView(name, view["width"], view["height"])
-        for name, view in zip(names, result.views, strict=True)
-    ]
-    write_colmap_model(
-        out / "sparse" / "0",
-        views,
-        (np.asarray(result.load("K")), np.asarray(result.load("w2c"))),
-        result.load("points"),
-        result.load("colours"),
-        np.asarray(result.load("point_view")),
-    )
+    views = tuple(replace(view, name=name) for view, name in zip(cameras.views, names, strict=True))
+    write_colmap(out / "sparse" / "0", replace(cameras, views=views), tracks, is_text=is_text)
     return out
+
+
+def _are_pictures(result: Result, originals: list[Path]) -> bool:
+    """Tell whether COLMAP can read the original photos as they are."""
+    is_one_each = len(set(originals)) == len(originals)
+    is_turned = any(view.get("needs_copy") for view in result.views)
+    return is_one_each and not is_turned and all(path.is_file() for path in originals)
 
 
 def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
@@ -97,6 +114,7 @@ def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
 EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
     "npz": export_npz,
     "colmap": export_colmap,
+    "colmap-text": partial(export_colmap, is_text=True),
     "ply": partial(export_splats, kind=SplatFormat.PLY),
     "spz": partial(export_splats, kind=SplatFormat.SPZ),
 }
