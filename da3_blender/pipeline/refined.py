@@ -139,7 +139,8 @@ def move_depth(dense: Dense, start: RefineStart, refined: Outcome) -> Dense:
     grid_px = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
     lenses = refined.lens_per_camera()
     for row, camera in enumerate(dense.list_cameras().tolist()):
-        old, new = start.depth_lenses[row], lenses[camera]
+        old = start.depth_lenses[row] if start.depth_lenses else None
+        new = lenses[camera]
         if new is not None and not new.needs_undistortion:
             new = None  # its photo is shown as it is
         if old is None and new is None:

@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pycolmap
 
+from ..contract.cameras import invert_rigid
+from ..contract.rotations import find_nearest_rotation
+from ..contract.similarity import Sim3
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -92,6 +96,23 @@ class TrackedScene:
         points[self.tracks.find_lasting(kept)] = active.points
         return replace(self, w2c=active.w2c, lenses=active.lenses, points=points)
 
+    def turned_back(self, reference_w2c: NDArray[np.float64]) -> TrackedScene:
+        """Return the scene turned and shifted so that its cameras lie where others do, on average.
+
+        Args:
+            reference_w2c: (N, 4, 4), OpenCV.
+        """
+        seen = np.unique(self.tracks.view)
+        own, other = invert_rigid(self.w2c[seen]), invert_rigid(reference_w2c[seen])
+        back = find_nearest_rotation(
+            (other[:, :3, :3] @ np.swapaxes(own[:, :3, :3], 1, 2)).sum(axis=0)
+        )
+        shift = (other[:, :3, 3] - own[:, :3, 3] @ back.T).mean(axis=0)
+        world = Sim3(1.0, back, shift)
+        return replace(
+            self, w2c=world.apply_to_w2c(self.w2c), points=world.apply_to_points(self.points)
+        )
+
 
 class Freedom(NamedTuple):
     """What an adjustment may change, besides points and poses.
@@ -128,8 +149,8 @@ def adjust(
         scene: to start from.
         freedom: what may change.
         loss_px: scale of the Cauchy loss: larger errors count less and less.
-        priors: soft ties of points to a known depth; None ties nothing, then one camera and
-            the size of the scene are held.
+        priors: soft ties of points to a known depth. Without any that say where the world is,
+            one camera and the size of the scene are held.
         wants_sigma: also tell how sure the focal lengths are.
 
     Raises:
@@ -139,9 +160,9 @@ def adjust(
     config = pycolmap.BundleAdjustmentConfig()
     for view in np.unique(scene.tracks.view).tolist():
         config.add_image(view + 1)
-    if priors is None or not len(priors.point):
+    if priors is None or not priors.is_absolute:
         config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
-    else:
+    if priors is not None:
         priors.add_to(model, config)
     options = _make_options(len(scene.w2c), freedom, loss_px)
     adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
@@ -149,10 +170,11 @@ def adjust(
     if not summary.is_solution_usable():
         message = f"bundle adjustment found nothing: {summary.brief_report()}"
         raise RuntimeError(message)
+    adjusted = _read_model(scene, model)
     sigma: list[float | None] = [None] * len(scene.lenses)
     if wants_sigma and freedom.focal:
-        sigma = _measure_sigma(model, adjuster, len(scene.lenses))
-    return Adjusted(_read_model(scene, model), sigma)
+        sigma = _measure_sigma(model, adjuster, adjusted)
+    return Adjusted(adjusted, sigma)
 
 
 def build_model(scene: TrackedScene) -> pycolmap.Reconstruction:
@@ -240,15 +262,27 @@ def _read_model(scene: TrackedScene, model: pycolmap.Reconstruction) -> TrackedS
 
 
 def _measure_sigma(
-    model: pycolmap.Reconstruction, adjuster: pycolmap.CeresBundleAdjuster, count: int
+    model: pycolmap.Reconstruction, adjuster: pycolmap.CeresBundleAdjuster, scene: TrackedScene
 ) -> list[float | None]:
-    """Return the standard deviation of fx of each lens, None where it cannot be told."""
-    options = pycolmap.BACovarianceOptions()
-    found = pycolmap.estimate_ba_covariance(options, model, adjuster)
+    """Return the standard deviation of fx of each lens, None where it cannot be told.
+
+    COLMAP's covariance is that of errors of one pixel; the true ones are measured.
+    """
+    found = pycolmap.estimate_ba_covariance(pycolmap.BACovarianceOptions(), model, adjuster)
+    spread = measure_spread(scene.measure_errors())
     sigma: list[float | None] = []
-    for number in range(1, count + 1):
-        covariance = (
-            None if found is None else found.get_other_params_cov(model.camera(number).params)
-        )
-        sigma.append(None if covariance is None else float(np.sqrt(covariance[0, 0])))
+    for number in range(1, len(scene.lenses) + 1):
+        params = model.camera(number).params
+        covariance = None if found is None else found.get_other_params_cov(params)
+        known = covariance is not None and covariance[0, 0] > 0 and np.isfinite(covariance[0, 0])
+        sigma.append(spread * float(np.sqrt(covariance[0, 0])) if known else None)
     return sigma
+
+
+def measure_spread(error: NDArray[np.float64]) -> float:
+    """Return the standard deviation of errors in x or y, from the median of their length.
+
+    The length of a pair of normal deviates has the median 1.1774.
+    """
+    finite = error[np.isfinite(error)]
+    return float(np.median(finite)) / 1.1774 if len(finite) else float("inf")

@@ -27,6 +27,7 @@ from .matching import match_photos
 from .refine_start import RefineStart
 from .refined_files import save_refined
 from .refining import refine
+from .tracks import read_tracks
 from .work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _refine(command: dict[str, Any], answers: TextIO) -> None:
     folder = WorkFolder(Path(command["folder"]))
     start = RefineStart.load(folder.start, command["start"])
     refined = refine(
-        folder,
+        read_tracks(folder, start.views),
         start,
         command["options"],
         lambda done, total: answers.write(encode("progress", done=done, total=total)),

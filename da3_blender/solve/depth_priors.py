@@ -33,6 +33,8 @@ _INDEPENDENT: Final = 30
 _FIRST_SIGMA: Final = 0.1  # relative error of the depth before anything is known about it
 _LEAST_SIGMA: Final = 0.01
 _FEWEST_TO_TELL: Final = 50
+_GUESS_SIGMA: Final = 0.5
+_WEAK_ANGLE: Final = 0.01
 _SURE_ANGLE: Final = 0.035  # radians between the outermost rays, at which points tell their depth
 
 
@@ -45,12 +47,14 @@ class DepthPriors:
         place: (P, 3) where each should be, world.
         ray: (P, 3) unit directions along which it may be elsewhere.
         sigma: (P,) standard deviations along the ray, units of the world.
+        is_absolute: they are so many and so sure that they say where the world is.
     """
 
     point: NDArray[np.int64]
     place: NDArray[np.float64]
     ray: NDArray[np.float64]
     sigma: NDArray[np.float64]
+    is_absolute: bool = True
 
     def add_to(
         self, model: pycolmap.Reconstruction, config: pycolmap.BundleAdjustmentConfig
@@ -103,11 +107,16 @@ def make_priors(
         seed: of the choice among many points.
 
     Returns:
-        The ties, or None where no depth is known.
+        The ties. Without any depth maps only points whose rays are nearly parallel are held,
+        weakly, where they are. None where there is nothing to tie.
     """
     tracks = scene.tracks
     known, z = _compare(scene, start)
     good = np.isfinite(known) & (z > 0)
+    if start.depth is None:
+        # nobody knows, so that points which nothing places stay about where they are
+        weak = measure_angles(scene) < _WEAK_ANGLE
+        known, sigma, good = z, _GUESS_SIGMA, weak[tracks.point] & (z > 0)
     if not good.any():
         return None
     log_ratio, middle = _take_middle(tracks.point[good], np.log(known[good] / z[good]))
@@ -126,7 +135,9 @@ def make_priors(
     distance = length * np.exp(log_ratio)
     crowd = np.bincount(view, minlength=len(scene.w2c))[view]
     relative = (sigma or _FIRST_SIGMA) * np.sqrt(np.maximum(crowd / _INDEPENDENT, 1.0))
-    return DepthPriors(point, centre + ray * distance[:, None], ray, relative * distance)
+    place = centre + ray * distance[:, None]
+    is_absolute = start.depth is not None and len(point) >= _FEWEST_TO_TELL
+    return DepthPriors(point, place, ray, relative * distance, is_absolute)
 
 
 def measure_sigma(scene: TrackedScene, start: RefineStart) -> float | None:

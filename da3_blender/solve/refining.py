@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .adjustment import Freedom, TrackedScene, adjust
+from .adjustment import Freedom, TrackedScene, adjust, measure_spread
 from .depth_priors import make_priors, measure_sigma
 from .pair_choice import estimate_usual_depth
-from .tracks import read_tracks
 from .triangulation import triangulate
 from .zoom import smooth_focal
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .refine_start import RefineStart
-    from .work_folder import WorkFolder
+    from .tracks import Tracks
 
 FOCAL_FIXED: Final = "FIXED"
 FOCAL_ZOOM: Final = "ZOOM"
@@ -64,12 +63,12 @@ class Refined:
 
 
 def refine(
-    folder: WorkFolder, start: RefineStart, options: dict[str, Any], tell: Callable[[int, int], Any]
+    tracks: Tracks, start: RefineStart, options: dict[str, Any], tell: Callable[[int, int], Any]
 ) -> Refined | None:
-    """Refine the cameras of a start with the matches of a database.
+    """Refine the cameras of a start with tracks.
 
     Args:
-        folder: holds database and features.
+        tracks: of the views of the start; some may be wrong.
         start: rough cameras.
         options: `focal` (FIXED, SHARED or ZOOM), `distortion`, `principal_point` (bool) and
             `seed`.
@@ -83,9 +82,9 @@ def refine(
         start.lenses,
         np.asarray(start.lens_of_view, np.int64),
         np.zeros((0, 3)),
-        read_tracks(folder, start.views),
+        tracks,
     )
-    if scene.tracks.count < _FEWEST_IN_ALL:
+    if tracks.count < _FEWEST_IN_ALL:
         return None
     scene = triangulate(scene, start, estimate_usual_depth(start))
     error = scene.measure_errors()
@@ -118,7 +117,7 @@ class _Rounds:
             lenses = smooth_focal(self._scene.lenses)
             self._scene = replace(self._scene, lenses=lenses)
         part = self._scene.take(self._kept)
-        spread = _measure_spread(part.measure_errors())
+        spread = measure_spread(part.measure_errors())
         loss = float(np.clip(2 * spread, _LEAST_LOSS * self._unit, _WIDEST_LOSS * self._unit))
         freedom = Freedom(
             focal=self._options["focal"] != FOCAL_FIXED and not (is_zoom and is_last),
@@ -127,7 +126,9 @@ class _Rounds:
         )
         priors = make_priors(part, self._start, self._depth_sigma, self._options["seed"])
         adjusted = adjust(part, freedom, loss, priors, wants_sigma=is_last)
-        part, self._focal_sigma_px = adjusted
+        # Ties along rays leave the world free to turn about the cameras.
+        part = adjusted.scene.turned_back(self._start.w2c)
+        self._focal_sigma_px = adjusted.focal_sigma_px
         self._scene = self._place_rest(self._scene.with_active(self._kept, part))
         found = measure_sigma(part, self._start) if number else None
         self._depth_sigma = found or self._depth_sigma
@@ -152,7 +153,7 @@ class _Rounds:
     def _choose(self, *, is_first: bool) -> None:
         """Choose the observations that fit, among all."""
         error = self._scene.measure_errors()
-        limit = _KEEP_SIGMAS * _measure_spread(error[self._kept])
+        limit = _KEEP_SIGMAS * measure_spread(error[self._kept])
         limit = max(limit, _LEAST_KEPT_PX * self._unit)
         if is_first:
             limit = max(limit, _WIDEST_LOSS * self._unit)
@@ -168,12 +169,3 @@ class _Rounds:
             return None
         placed = np.bincount(scene.tracks.view, minlength=len(scene.w2c)) > 0
         return Refined(scene, placed, self._focal_sigma_px, self._depth_sigma, start_error)
-
-
-def _measure_spread(error: NDArray[np.float64]) -> float:
-    """Return the standard deviation of errors in x or y, from the median of their length.
-
-    The length of a pair of normal deviates has the median 1.1774.
-    """
-    finite = error[np.isfinite(error)]
-    return float(np.median(finite)) / 1.1774 if len(finite) else float("inf")
