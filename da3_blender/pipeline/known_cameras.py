@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..contract.camera_file import read_camera_file
+from ..camera_files import detect_and_read
 from ..contract.errors import EngineError, ErrorCode
 from .outcome import Outcome
 from .points import make_empty_cloud
@@ -49,7 +49,8 @@ def read_known_cameras(source: PhotoSource, settings: RunSettings, progress: Pro
         EngineError: INPUT_MISSING or INPUT_UNREADABLE; INPUT_MISMATCH, no camera fits a view.
     """
     path = Path(settings.known_cameras)
-    cameras = read_camera_file(path)
+    first = source.views[0]
+    cameras = detect_and_read(path, (first.width, first.height))
     matched = _match(source.views, cameras)
     if not matched:
         raise EngineError(
