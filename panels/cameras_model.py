@@ -7,7 +7,7 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bpy.types import Panel
 
@@ -18,6 +18,14 @@ from .wrapped_text import draw_wrapped
 
 if TYPE_CHECKING:
     from bpy.types import Context, PropertyGroup, UILayout
+
+
+REFINE_PROPERTIES: Final = (
+    "refine_focal",
+    "refine_distortion",
+    "refine_principal_point",
+    "refine_features",
+)
 
 
 class DA3_PT_cameras_model(Panel):
@@ -35,17 +43,26 @@ class DA3_PT_cameras_model(Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings = getattr(context.scene, names.SCENE_SETTINGS)
-        layout.prop(settings, "cameras")
+        layout.prop(settings, "known_cameras")
+        row = layout.row()
+        row.enabled = not settings.known_cameras
+        row.prop(settings, "cameras")
         layout.label(text="Depth Anything 3")
         _draw_network(layout, context, settings)
-        if settings.cameras != "DA3":
+        if settings.cameras != "DA3" and not settings.known_cameras:
             layout.label(text="COLMAP")
             column = layout.column()
-            for name in ("lens_model", "shared_lens", "use_focal_prior", "matching"):
+            for name in ("use_focal_prior", "matching", "max_features", "max_photo_side"):
                 column.prop(settings, name)
-            column = layout.column()
-            for name in ("max_features", "max_photo_side"):
-                column.prop(settings, name)
+        layout.separator()
+        layout.label(text="Lens")
+        for name in ("lens_model", "shared_lens"):
+            layout.prop(settings, name)
+        layout.prop(settings, "refine")
+        column = layout.column()
+        column.active = settings.refine
+        for name in REFINE_PROPERTIES:
+            column.prop(settings, name)
         layout.separator()
         layout.prop(settings, "world_up")
 

@@ -59,6 +59,7 @@ class DA3_PT_result(Panel):
         column = layout.column(align=True)
         column.operator(names.OP_REBUILD, icon="FILE_REFRESH")
         column.operator(names.OP_RERUN_VIEWS, icon="CAMERA_DATA")
+        column.operator(names.OP_REFINE, icon="TRACKER")
         folder = str(root.get(names.PROP_RESULT, ""))
         column.operator(
             names.OP_OPEN_RESULT, text="Open Folder", icon="FILE_FOLDER"
@@ -82,7 +83,10 @@ def _draw_facts(layout: UILayout, facts: dict[str, Any]) -> None:
         ("Points", f"{int(facts.get('points', 0)):,}"),
         ("Found by", by if model is None else f"{by}, {model.title}"),
         ("Size", "Measured, in metres" if facts.get("is_metric") else "Estimated"),
+        ("Error", f"{facts['error_px']:.2f} pixels" if "error_px" in facts else ""),
     ):
+        if not value:
+            continue
         row = column.row()
         row.label(text=label)
         row.label(text=value)

@@ -68,6 +68,13 @@ LENS_MODEL: Final[Items] = (
     ("PINHOLE", "Pinhole", "Two focal lengths, no distortion"),
     ("RADIAL", "Radial", "One focal length and two distortions"),
     ("OPENCV", "OpenCV", "Two focal lengths, radial and tangential distortion"),
+    ("SIMPLE_DIVISION", "Simple Division", "One focal length, for wide lenses"),
+    ("DIVISION", "Division", "Two focal lengths, for wide lenses"),
+)
+REFINE_FOCAL: Final[Items] = (
+    ("SHARED", "One for the Shot", "Unknown, but it does not change"),
+    ("FIXED", "As It Is", "It was measured, or comes from the metadata"),
+    ("ZOOM", "Zoom", "It changes smoothly from frame to frame"),
 )
 WORLD_UP: Final[Items] = (
     ("AVERAGE", "All Cameras", "Up is the mean of the cameras' own up"),

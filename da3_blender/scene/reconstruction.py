@@ -167,7 +167,11 @@ def _read_input_key(result: Result) -> str:
 def _read_facts(result: Result) -> dict[str, Any]:
     manifest = result.manifest
     lost = manifest.get("lost")
-    return {
+    refinement = manifest.get("refinement")
+    refined = {}
+    if isinstance(refinement, dict):  # how far points are off, in pixels of the plate
+        refined = {"error_px": float(refinement["mean_px"])}
+    return refined | {
         "solver": str(manifest.get("solver") or ""),
         "model": str(manifest.get("model") or ""),
         "is_metric": bool(manifest.get("is_metric")),

@@ -61,6 +61,10 @@ _COPIED: Final = (
     "least_views",
     "chunk_frames",
     "chunk_method",
+    "refine_focal",
+    "refine_distortion",
+    "refine_principal_point",
+    "refine_features",
 )
 
 
@@ -108,6 +112,8 @@ def make_run_settings(scene: Scene, preferences: MachineSettings, user_folder: P
         max_splats=chosen.max_splats,
         masks=bpy.path.abspath(chosen.masks) if chosen.masks else "",
         masks_inverted=chosen.masks_inverted,
+        known_cameras=bpy.path.abspath(chosen.known_cameras) if chosen.known_cameras else "",
+        refine=chosen.refine,
         **{name: getattr(chosen, name) for name in _COPIED},
     )
     if not inputs:
@@ -128,6 +134,7 @@ def make_reuse_settings(
     *,
     only_views: tuple[str, ...] = (),
     renew_cameras: bool = False,
+    refine: bool = False,
 ) -> RunSettings:
     """Gather the settings of a run that uses a result again, in its own place.
 
@@ -137,6 +144,7 @@ def make_reuse_settings(
         result: what is used again.
         only_views: names of the views for which the network runs; none makes a new cloud.
         renew_cameras: also place these cameras again.
+        refine: refine the cameras of the result, with the masks of the scene.
 
     Raises:
         EngineError: SETTINGS_INVALID.
@@ -151,6 +159,9 @@ def make_reuse_settings(
         reuse=folder,
         only_views=only_views,
         renew_cameras=renew_cameras,
+        refine=refine,
+        masks=bpy.path.abspath(chosen.masks) if refine and chosen.masks else "",
+        masks_inverted=chosen.masks_inverted,
         checkpoint=bpy.path.abspath(checkpoint) if checkpoint else "",
         may_download=False,
         device=preferences.device,

@@ -54,6 +54,7 @@ def test_defaults_are_those_of_the_contract(scene, make):
         ("reference_view", contract.REFERENCE_VIEWS),
         ("matching", contract.MATCHING),
         ("lens_model", contract.LENS_MODELS),
+        ("refine_focal", contract.REFINE_FOCAL),
         ("world_up", contract.WORLD_UP),
         ("keyframes", contract.KEYFRAMES),
     ],
