@@ -14,7 +14,9 @@ from ..da3_blender.client.measured_speeds import load_speeds
 from ..da3_blender.client.model_shelf import forget as forget_models
 from ..da3_blender.client.session import shut_down
 from . import command_line, export_splats, import_splats
+from .accept_upright import DA3_OT_accept_upright
 from .add_flight import DA3_OT_add_flight
+from .align_to_object import DA3_OT_align_to_object
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
 from .cancel_setup import DA3_OT_cancel_setup
@@ -33,27 +35,38 @@ from .export_splats import DA3_OT_export_splats
 from .extension import get_user_folder
 from .find_floaters import DA3_OT_find_floaters
 from .finish import DA3_OT_finish
+from .hand_over import DA3_OT_hand_over
 from .import_splats import DA3_FH_splats, DA3_OT_import_splats
 from .install_engine import DA3_OT_install_engine
+from .join_shots import DA3_OT_join_shots
 from .leave_out import DA3_OT_leave_out
 from .look_through import DA3_OT_look_through
 from .model_access import look_at_start
 from .open_preferences import DA3_OT_open_preferences
 from .open_result import DA3_OT_open_result
+from .pick_point import DA3_OT_pick_point
+from .propose_upright import DA3_OT_propose_upright
 from .proxy_mesh import DA3_OT_proxy_mesh
 from .rebuild import DA3_OT_rebuild
 from .reconstruct import DA3_OT_reconstruct
+from .refine_cameras import DA3_OT_refine_cameras
 from .refresh_models import DA3_OT_refresh_models
 from .remove_engine import DA3_OT_remove_engine
 from .remove_model import DA3_OT_remove_model
 from .render_flight import DA3_OT_render_flight
 from .repair_engine import DA3_OT_repair_engine
 from .rerun_views import DA3_OT_rerun_views
+from .scale_by_distance import DA3_OT_scale_by_distance
+from .scale_by_height import DA3_OT_scale_by_height
 from .select_doubtful import DA3_OT_select_doubtful
+from .set_axis import DA3_OT_set_axis
+from .set_floor import DA3_OT_set_floor
+from .set_origin import DA3_OT_set_origin
 from .set_quality import DA3_OT_set_quality
 from .show_parts import DA3_OT_show_parts
 from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
+from .turn_down_upright import DA3_OT_turn_down_upright
 from .turn_splats import DA3_OT_turn_splats
 from .use_clip import DA3_OT_use_clip
 from .write_mask import DA3_OT_write_mask
@@ -85,6 +98,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_finish,
         DA3_OT_rebuild,
         DA3_OT_rerun_views,
+        DA3_OT_refine_cameras,
         DA3_OT_select_doubtful,
         DA3_OT_step_camera,
         DA3_OT_show_parts,
@@ -103,6 +117,18 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_FH_splats,
         DA3_OT_add_flight,
         DA3_OT_render_flight,
+        DA3_OT_hand_over,
+        DA3_OT_accept_upright,
+        DA3_OT_propose_upright,
+        DA3_OT_turn_down_upright,
+        DA3_OT_pick_point,
+        DA3_OT_set_floor,
+        DA3_OT_set_origin,
+        DA3_OT_set_axis,
+        DA3_OT_scale_by_distance,
+        DA3_OT_scale_by_height,
+        DA3_OT_align_to_object,
+        DA3_OT_join_shots,
     )
 )
 

@@ -19,12 +19,14 @@ from .result import DA3_PT_result
 from .scene import DA3_PT_scene
 from .sequence import DA3_PT_sequence
 from .splats import DA3_PT_splats
+from .world import DA3_PT_world
 
 _register_classes, unregister = bpy.utils.register_classes_factory(
     (
         DA3_AddonPreferences,
         DA3_PT_main,
         DA3_PT_result,
+        DA3_PT_world,
         DA3_PT_flight,
         DA3_PT_models,
         DA3_PT_cameras_model,

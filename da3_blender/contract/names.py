@@ -35,6 +35,7 @@ OP_LEAVE_OUT: Final = "da3.leave_out"
 OP_FINISH: Final = "da3.finish"
 OP_REBUILD: Final = "da3.rebuild"
 OP_RERUN_VIEWS: Final = "da3.rerun_views"
+OP_REFINE: Final = "da3.refine_cameras"
 OP_SELECT_DOUBTFUL: Final = "da3.select_doubtful"
 OP_STEP_CAMERA: Final = "da3.step_camera"
 OP_SHOW_PARTS: Final = "da3.show_parts"
@@ -51,6 +52,22 @@ OP_SPLATS_TO_POINTS: Final = "da3.splats_to_points"
 OP_PROXY_MESH: Final = "da3.proxy_mesh"
 OP_ADD_FLIGHT: Final = "da3.add_flight"
 OP_RENDER_FLIGHT: Final = "da3.render_flight"
+OP_HAND_OVER: Final = "da3.hand_over"
+OP_PROPOSE_UPRIGHT: Final = "da3.propose_upright"
+OP_ACCEPT_UPRIGHT: Final = "da3.accept_upright"
+OP_TURN_DOWN_UPRIGHT: Final = "da3.turn_down_upright"
+OP_PICK_POINT: Final = "da3.pick_point"
+OP_SET_FLOOR: Final = "da3.set_floor"
+OP_SET_ORIGIN: Final = "da3.set_origin"
+OP_SET_AXIS: Final = "da3.set_axis"
+OP_SCALE_BY_DISTANCE: Final = "da3.scale_by_distance"
+OP_SCALE_BY_HEIGHT: Final = "da3.scale_by_height"
+OP_ALIGN_TO_OBJECT: Final = "da3.align_to_object"
+OP_JOIN_SHOTS: Final = "da3.join_shots"
+OP_SET_UP_SHOT: Final = "da3.set_up_shot"
+OP_REMOVE_SET_UP: Final = "da3.remove_set_up"
+OP_USE_CAMERAS: Final = "da3.use_cameras"
+OP_TRACKS_TO_CLIP: Final = "da3.tracks_to_clip"
 
 # Property groups.
 SCENE_SETTINGS: Final = "da3"
@@ -71,6 +88,8 @@ PROP_DOUBT: Final = "da3_doubt"  # on a camera object: why its view is doubtful,
 PROP_WRITTEN: Final = "da3_written"  # on every object of ours: what the builder set last
 PROP_PRINT: Final = "da3_print"  # on geometry of ours: fingerprint of what the builder made
 PROP_RENDER_BEFORE: Final = "da3_render_before"  # on a scene while a flight is rendered: JSON
+PROP_PROPOSAL: Final = "da3_proposal"  # on the root empty: its place before, and what was found
+PROP_POINT: Final = "da3_point"  # on a picked point: its number
 
 ROLE_ROOT: Final = "root"
 ROLE_CAMERA: Final = "camera"
@@ -80,6 +99,8 @@ ROLE_SPLATS: Final = "splats"
 ROLE_PROXY: Final = "proxy"
 ROLE_LIVE: Final = "live"  # what shows a run that goes on; it ends with the run
 ROLE_FLIGHT: Final = "flight"  # an animated camera, made by the user's wish, not by a result
+ROLE_POINT: Final = "point"  # an empty on a place that the user has picked
+ROLE_SET_UP: Final = "set_up"  # what the set-up of a shot has made; goes with it
 
 # Attributes of point clouds.
 ATTR_COLOUR: Final = "Col"

@@ -74,11 +74,14 @@ def measure_residual(
     Returns:
         Root mean square of the distances, units of the target, and of the angles, degrees.
     """
-    moved = target_from_source.apply_to_points(np.asarray(source, np.float64)[:, :3, 3])
-    distances = np.linalg.norm(moved - np.asarray(target)[:, :3, 3], axis=1)
-    turned = target_from_source.rotation @ np.asarray(source, np.float64)[:, :3, :3]
-    angles = measure_angle(turned, np.asarray(target, np.float64)[:, :3, :3])
-    return float(np.sqrt(np.mean(distances**2))), float(np.degrees(np.sqrt(np.mean(angles**2))))
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    moved = target_from_source.apply_to_points(source[:, :3, 3])
+    distances = np.linalg.norm(moved - target[:, :3, 3], axis=1)
+    turned = target_from_source.rotation @ source[:, :3, :3]
+    angles = measure_angle(turned, target[:, :3, :3])
+    root = len(distances) ** 0.5
+    angle = float(np.linalg.norm(angles)) / root
+    return float(np.linalg.norm(distances)) / root, float(np.degrees(angle))
 
 
 def _is_wide(centres: NDArray[np.float64]) -> bool:

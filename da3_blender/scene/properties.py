@@ -24,13 +24,17 @@ from .flight_settings import FlightSettings
 from .input_summary import summarise_input
 from .lookup import find_root, list_cameras, list_parts
 from .photo_findings import InputFile, PhotoFinding, forget_check, store_check
+from .refine_choices import RefineChoices
+from .upright import read_proposal
 from .visibility import are_photos_shown, are_shown
+from .world_settings import WorldSettings
 
 # Panels may read objects through this module.
 __all__ = [
     "FlightSettings",
     "SceneSettings",
     "SessionNotice",
+    "WorldSettings",
     "are_photos_shown",
     "are_shown",
     "clear_failure",
@@ -38,6 +42,7 @@ __all__ = [
     "list_cameras",
     "list_parts",
     "read_failure",
+    "read_proposal",
     "refresh_summary",
     "show_failure",
     "store_check",
@@ -58,7 +63,7 @@ def refresh_summary(settings: "SceneSettings") -> None:
     settings.input_summary, settings.input_views = summary.text, summary.photos
 
 
-class SceneSettings(PropertyGroup):
+class SceneSettings(RefineChoices, PropertyGroup):
     """What the user chose in this scene; the fields of RunSettings and BuildOptions."""
 
     input_path: StringProperty(
@@ -208,7 +213,7 @@ class SceneSettings(PropertyGroup):
     )
     lens_model: EnumProperty(
         name="Lens Model",
-        description="Distortion that COLMAP solves for",
+        description="Distortion that COLMAP and refining solve for",
         items=choices.LENS_MODEL,
     )
     use_focal_prior: BoolProperty(
@@ -461,6 +466,9 @@ class SceneSettings(PropertyGroup):
     flight: PointerProperty(
         type=FlightSettings, name="Flight", description="Camera flight and its video"
     )
+    world: PointerProperty(
+        type=WorldSettings, name="World", description="Lengths that size a reconstruction"
+    )
 
 
 class SessionNotice(PropertyGroup):
@@ -477,7 +485,14 @@ class SessionNotice(PropertyGroup):
     )
 
 
-_CLASSES = (InputFile, PhotoFinding, FlightSettings, SceneSettings, SessionNotice)
+_CLASSES = (
+    InputFile,
+    PhotoFinding,
+    FlightSettings,
+    WorldSettings,
+    SceneSettings,
+    SessionNotice,
+)
 
 
 @bpy.app.handlers.persistent
