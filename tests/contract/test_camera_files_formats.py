@@ -3,7 +3,6 @@
 """Camera files of other programs: fixed points land where they should, and come back."""
 
 import json
-import re
 
 import numpy as np
 import pytest
@@ -31,7 +30,9 @@ from tests.contract.camera_truth import (
     make_tracks,
     project_all,
 )
+from tests.contract.nuke_model import project_like_nuke, read_knob
 
+Y_UP = (1, -1, -1)  # of OpenCV's world
 CLOSE_PX = 1e-3  # the formats hold at least nine digits; the brief allows fifty times more
 
 
@@ -121,35 +122,6 @@ def test_a_camera_that_looks_straight_down_keeps_its_rotation():
     assert np.abs(angles_to_matrix(matrix_to_angles(matrix)) - matrix).max() < 1e-9
 
 
-def project_like_nuke(camera, points, size):
-    """Project by the formula of nukescripts.snap3d, in pixels from the top left corner."""
-    tx, ty, tz = camera["translate"]
-    rx, ry, rz = np.deg2rad(camera["rotate"])
-    around_x = np.array([[1, 0, 0], [0, np.cos(rx), -np.sin(rx)], [0, np.sin(rx), np.cos(rx)]])
-    around_y = np.array([[np.cos(ry), 0, np.sin(ry)], [0, 1, 0], [-np.sin(ry), 0, np.cos(ry)]])
-    around_z = np.array([[np.cos(rz), -np.sin(rz), 0], [np.sin(rz), np.cos(rz), 0], [0, 0, 1]])
-    world = points * [1, -1, -1]  # y up
-    local = (world - [tx, ty, tz]) @ (around_y @ around_x @ around_z)
-    half = size[0] / 2
-    distance = size[0] * camera["focal"] / camera["haperture"]
-    x = local[:, 0] / -local[:, 2] * distance - camera["win_translate"][0] * half
-    y = local[:, 1] / -local[:, 2] * distance - camera["win_translate"][1] * half
-    scale = camera["win_scale"]
-    return np.stack([half + x / scale[0], size[1] / 2 - y / scale[1]], axis=1)
-
-
-def read_knob(text, name, frame):
-    """Find the numbers of a knob at a frame, by nothing but regular expressions."""
-    line = re.search(rf"^ {name} (.*)$", text, re.MULTILINE)[1]
-    values = []
-    for part in re.findall(r"\{curve ([^}]*)\}|([-+.\de]+)", line.strip()):
-        if part[0]:
-            values.append(float(re.search(rf"x{frame} (\S+)", part[0])[1]))
-        else:
-            values.append(float(part[1]))
-    return values
-
-
 @pytest.mark.parametrize("zoom", [False, True])
 def test_a_nuke_script_projects_like_nuke_does(tmp_path, zoom):
     cameras = make_cameras(zoom=zoom)
@@ -167,7 +139,7 @@ def test_a_nuke_script_projects_like_nuke_does(tmp_path, zoom):
         names = ("translate", "rotate", "win_translate", "win_scale", "focal", "haperture")
         camera = {name: read_knob(text, name, view.frame) for name in names}
         camera["focal"], camera["haperture"] = camera["focal"][0], camera["haperture"][0]
-        found = project_like_nuke(camera, points, SIZE)
+        found = project_like_nuke(camera, points * Y_UP, SIZE)
         expected = project(points, cameras.K[index], cameras.w2c[index])[0]
         assert np.abs(found - expected).max() < CLOSE_PX
     assert text.count("ReadGeo2 {") == 2
@@ -249,7 +221,7 @@ def test_chan_projects_by_blenders_and_nukes_formula(tmp_path):
             "win_translate": (0, 0),
             "win_scale": (1, 1),
         }
-        found = project_like_nuke(camera, points, SIZE)
+        found = project_like_nuke(camera, points * Y_UP, SIZE)
         expected = project(points, cameras.K[index], cameras.w2c[index])[0]
         assert np.abs(found - expected).max() < CLOSE_PX
     assert_projects_alike(read_chan(path, SIZE), cameras, points)
