@@ -43,7 +43,8 @@ def take_refinement(outcome: Outcome, start: RefineStart, refinement: Refinement
     indices = np.asarray(outcome.indices)
     placed = solution.registered[indices]
     found, points = solution.w2c[indices], solution.points
-    if start.depth is None:  # nothing else tied the new cameras to the old world
+    if start.depth is None or refinement.depth_sigma is not None:
+        # Cameras that moved enough to tell depth tell the size of the world better than it does.
         world = _align(start.w2c[placed], found[placed])
         found[placed] = world.apply_to_w2c(found[placed])
         points = world.apply_to_points(points)
