@@ -15,7 +15,9 @@ import numpy as np
 
 from ..camera_files import detect_and_read
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.similarity import identity_sim3, invert_sim3
 from .outcome import Outcome
+from .photos import PinholePhotos
 from .points import make_empty_cloud
 
 if TYPE_CHECKING:
@@ -85,6 +87,48 @@ def read_known_cameras(source: PhotoSource, settings: RunSettings, progress: Pro
         lens_of_camera=lens_of_camera,
         residual_px=[None] * len(indices),
         is_metric=cameras.is_metric,
+    )
+
+
+def keep_world(outcome: Outcome, known: Outcome) -> Outcome:
+    """Undo what a network that measures metres has done to the size of known cameras."""
+    back = outcome.moved(invert_sim3(outcome.world))
+    return back.replace(world=identity_sim3(), is_metric=known.is_metric)
+
+
+def spread_known(
+    found: Outcome, source: PhotoSource, settings: RunSettings, work: Path, progress: Progress
+) -> Outcome:
+    """Give all frames their known cameras, where only keyframes were looked at.
+
+    Args:
+        found: of the keyframes; its indices count the frames of `source`.
+        source: all frames.
+        settings: of the run.
+        work: folder of the result in the making; converted frames go there.
+        progress: within a stage.
+
+    Returns:
+        Cameras of all frames that have one; depth and points are those of the keyframes.
+    """
+    known = read_known_cameras(source, settings, progress)
+    place = {index: row for row, index in enumerate(known.indices)}
+    rows = np.array([place[index] for index in found.indices], np.int32)
+    photos = PinholePhotos(source, known.indices, known.lens_per_camera(), work)
+    photos.save_copies(progress, sorted(set(known.indices) - set(found.indices)))
+    dense, splats = found.dense, found.splats
+    if dense is not None:
+        dense = dense._replace(cameras=rows[dense.list_cameras()])
+    row_of = np.append(rows, -1).astype(np.int32)  # -1, for several views, stays
+    if splats is not None and splats.views is not None:
+        splats = replace(splats, views=row_of[splats.views])
+    return known.replace(
+        cloud=found.cloud._replace(view=row_of[found.cloud.view]),
+        dense=dense,
+        splats=splats,
+        photos=photos.files,
+        solver=found.solver,
+        speed=found.speed,
     )
 
 

@@ -32,6 +32,7 @@ def poses_between(settings: RunSettings, source: PhotoSource, choice: Choice) ->
         has_keyframes(settings, source)
         and settings.pose_between
         and choice.checkpoint is not None
+        and not choice.has_known_cameras
         and get_model(settings.model).can(Capability.CAMERAS)
     )
 

@@ -36,7 +36,7 @@ from .choice import (
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
 from .forecast import find_speed, measure_speed, say_forecast
-from .known_cameras import read_known_cameras
+from .known_cameras import keep_world, read_known_cameras, spread_known
 from .long_sequence import is_long, name_chunks_folder, predict_long
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
@@ -241,6 +241,9 @@ class Pipeline:
         if has_between and not progress.is_ending:
             known = spread_outcome(outcome, keys.chosen)
             full = self._pose_between(choice, known, (settings, source, writer, progress))
+        if choice.has_known_cameras and settings.pose_between and not progress.is_ending:
+            known = spread_outcome(outcome, keys.chosen)
+            full = spread_known(known, source, settings, writer.work, progress)
         if full is None:
             return *_refine(outcome, doubt, (settings, keys, writer, progress)), keys
         doubts = dict(zip(known.indices, doubt, strict=True))
@@ -278,7 +281,9 @@ class Pipeline:
             outcome = outcome.replace(solver=choice.title)
         if progress.is_ending:
             progress.note("The run was ended early; what was found by then is kept.")
-        if not choice.has_known_cameras:  # these say where the world is, how it lies and its size
+        if choice.has_known_cameras:  # these say where the world is, how it lies and its size
+            outcome = keep_world(outcome, sparse)
+        else:
             world = orient_world(
                 outcome.w2c, outcome.cloud.positions, settings.world_up, is_metric=outcome.is_metric
             )

@@ -16,6 +16,7 @@ from PIL import Image
 pytest.importorskip("torch", reason="torch is not installed")
 
 from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
+from da3_blender.contract.camera_file import CameraFile, CameraView, write_camera_file
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import load_result
 from da3_blender.contract.settings import RunSettings
@@ -246,3 +247,25 @@ def test_a_real_video(tmp_path, checkpoint):
     assert [view["frame"] for view in result.views] == list(range(1, 61))
     assert 2 <= len(result.load("depth_view")) < 20
     assert watcher.has_told("Choosing keyframes: 60 of 60")
+
+
+def test_known_cameras_hold_for_all_frames_and_keyframes_have_depth(tmp_path, frames, checkpoint):
+    w2c = np.tile(np.eye(4), (FRAMES, 1, 1))
+    w2c[:, 0, 3] = -0.05 * np.arange(FRAMES)
+    with Image.open(sorted(frames.iterdir())[0]) as picture:
+        width, height = picture.size
+    K = np.tile(np.array([[1.2 * width, 0, width / 2], [0, 1.2 * width, height / 2], [0, 0, 1]]),
+                (FRAMES, 1, 1))  # fmt: skip
+    views = tuple(CameraView("", frame, width, height) for frame in range(1, FRAMES + 1))
+    write_camera_file(tmp_path / "cameras.json", CameraFile(views, w2c, K, fps=25.0))
+    result, _, summary = run(
+        tmp_path, frames, checkpoint, known_cameras=str(tmp_path / "cameras.json")
+    )
+    assert summary["solver"] == "Known cameras + DA3"
+    np.testing.assert_allclose(result.load("w2c"), w2c, atol=1e-9)
+    np.testing.assert_allclose(result.load("K"), K)
+    keys = np.array(result.load("depth_view"))
+    assert 2 <= len(keys) < FRAMES
+    assert len(keys) == len(result.load("depth"))
+    used = np.unique(result.load("point_view"))
+    assert set(used.tolist()) - {-1} <= set(keys.tolist())
