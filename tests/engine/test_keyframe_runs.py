@@ -15,8 +15,8 @@ from PIL import Image
 
 pytest.importorskip("torch", reason="torch is not installed")
 
-from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
 from da3_blender.contract.camera_file import CameraFile, CameraView, write_camera_file
+from da3_blender.contract.errors import CancelledError, EngineError, ErrorCode
 from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import load_result
 from da3_blender.contract.settings import RunSettings
@@ -252,7 +252,7 @@ def test_a_real_video(tmp_path, checkpoint):
 def test_known_cameras_hold_for_all_frames_and_keyframes_have_depth(tmp_path, frames, checkpoint):
     w2c = np.tile(np.eye(4), (FRAMES, 1, 1))
     w2c[:, 0, 3] = -0.05 * np.arange(FRAMES)
-    with Image.open(sorted(frames.iterdir())[0]) as picture:
+    with Image.open(min(frames.iterdir())) as picture:
         width, height = picture.size
     K = np.tile(np.array([[1.2 * width, 0, width / 2], [0, 1.2 * width, height / 2], [0, 0, 1]]),
                 (FRAMES, 1, 1))  # fmt: skip
