@@ -24,6 +24,7 @@ from ..exports.arrays_npz import write_npz
 from ..exports.colmap_model import observe_once, undistort_tracks
 from ..splats.files import SplatFormat, write_splats
 from ..splats.result_arrays import NETWORK_BORDER, load_splats
+from .export_report import export_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,6 +115,7 @@ def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
 EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
     "npz": export_npz,
     "colmap": export_colmap,
+    "report": export_report,
     "colmap-text": partial(export_colmap, is_text=True),
     "ply": partial(export_splats, kind=SplatFormat.PLY),
     "spz": partial(export_splats, kind=SplatFormat.SPZ),
