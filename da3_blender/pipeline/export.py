@@ -24,6 +24,7 @@ from ..exports.arrays_npz import write_npz
 from ..exports.colmap_model import observe_once, undistort_tracks
 from ..splats.files import SplatFormat, write_splats
 from ..splats.result_arrays import NETWORK_BORDER, load_splats
+from .export_lens import export_st_maps, export_undistorted
 from .export_report import export_report
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
     "npz": export_npz,
     "colmap": export_colmap,
     "report": export_report,
+    "st-maps": export_st_maps,
+    "undistorted": export_undistorted,
+    "undistorted-overscan": partial(export_undistorted, has_overscan=True),
     "colmap-text": partial(export_colmap, is_text=True),
     "ply": partial(export_splats, kind=SplatFormat.PLY),
     "spz": partial(export_splats, kind=SplatFormat.SPZ),
