@@ -53,6 +53,7 @@ from .refine_cameras import DA3_OT_refine_cameras
 from .refresh_models import DA3_OT_refresh_models
 from .remove_engine import DA3_OT_remove_engine
 from .remove_model import DA3_OT_remove_model
+from .remove_set_up import DA3_OT_remove_set_up
 from .render_flight import DA3_OT_render_flight
 from .repair_engine import DA3_OT_repair_engine
 from .rerun_views import DA3_OT_rerun_views
@@ -63,6 +64,7 @@ from .set_axis import DA3_OT_set_axis
 from .set_floor import DA3_OT_set_floor
 from .set_origin import DA3_OT_set_origin
 from .set_quality import DA3_OT_set_quality
+from .set_up_shot import DA3_OT_set_up_shot
 from .show_parts import DA3_OT_show_parts
 from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
@@ -129,6 +131,8 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_scale_by_height,
         DA3_OT_align_to_object,
         DA3_OT_join_shots,
+        DA3_OT_set_up_shot,
+        DA3_OT_remove_set_up,
     )
 )
 

@@ -12,6 +12,7 @@ import bpy
 from .cameras_model import DA3_PT_cameras_model
 from .flight import DA3_PT_flight
 from .main import DA3_PT_main
+from .matchmove import DA3_PT_matchmove
 from .models import DA3_PT_models
 from .points import DA3_PT_points
 from .preferences import DA3_AddonPreferences
@@ -27,6 +28,7 @@ _register_classes, unregister = bpy.utils.register_classes_factory(
         DA3_PT_main,
         DA3_PT_result,
         DA3_PT_world,
+        DA3_PT_matchmove,
         DA3_PT_flight,
         DA3_PT_models,
         DA3_PT_cameras_model,

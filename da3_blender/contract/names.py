@@ -90,6 +90,7 @@ PROP_PRINT: Final = "da3_print"  # on geometry of ours: fingerprint of what the 
 PROP_RENDER_BEFORE: Final = "da3_render_before"  # on a scene while a flight is rendered: JSON
 PROP_PROPOSAL: Final = "da3_proposal"  # on the root empty: its place before, and what was found
 PROP_POINT: Final = "da3_point"  # on a picked point: its number
+PROP_SET_UP: Final = "da3_set_up"  # on a scene with a shot's set-up: its settings before
 
 ROLE_ROOT: Final = "root"
 ROLE_CAMERA: Final = "camera"

@@ -23,6 +23,7 @@ from . import choices
 from .flight_settings import FlightSettings
 from .input_summary import summarise_input
 from .lookup import find_root, list_cameras, list_parts
+from .matchmove_settings import MatchmoveSettings
 from .photo_findings import InputFile, PhotoFinding, forget_check, store_check
 from .refine_choices import RefineChoices
 from .upright import read_proposal
@@ -469,6 +470,9 @@ class SceneSettings(RefineChoices, PropertyGroup):
     world: PointerProperty(
         type=WorldSettings, name="World", description="Lengths that size a reconstruction"
     )
+    matchmove: PointerProperty(
+        type=MatchmoveSettings, name="Matchmove", description="Set-up of a shot, and its tracks"
+    )
 
 
 class SessionNotice(PropertyGroup):
@@ -490,6 +494,7 @@ _CLASSES = (
     PhotoFinding,
     FlightSettings,
     WorldSettings,
+    MatchmoveSettings,
     SceneSettings,
     SessionNotice,
 )
