@@ -27,6 +27,7 @@ from .contract.models import (
     format_gigabytes,
     get_model,
 )
+from .contract.names import EXPORT_FORMATS
 from .contract.progress import Progress
 from .contract.settings import CHOICES, RunSettings
 from .evaluation import command_line as evaluation
@@ -161,11 +162,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     export.add_argument("result", help="results folder")
     export.add_argument(
         "--format",
-        choices=("npz", "colmap", "ply", "spz"),
+        "--formats",
+        dest="formats",
+        nargs="+",
+        choices=EXPORT_FORMATS,
         required=True,
-        help="npz: all arrays; colmap: a project; ply, spz: splats",
+        metavar="FORMAT",
+        help="; ".join(f"{name}: {what}" for name, what in EXPORT_FORMATS.items()),
     )
-    export.add_argument("--out", required=True, help="folder for the files")
+    export.add_argument(
+        "--out", required=True, help="folder for the files; several formats get one each in it"
+    )
     evaluate = commands.add_parser("evaluate", help="compare with the truth of scenes")
     evaluation.add_arguments(evaluate)
     add_run_options(evaluate, evaluation.RUN_OPTIONS, evaluation.PROTOCOL_DEFAULTS)
@@ -255,13 +262,16 @@ def _export(options: argparse.Namespace) -> int:
     from .contract.result_folder import load_result
     from .pipeline.export import EXPORTS
 
+    out = Path(options.out).expanduser().absolute()
+    formats = list(dict.fromkeys(options.formats))
     try:
         result = load_result(Path(options.result).expanduser().absolute())
-        path = EXPORTS[options.format](result, Path(options.out).expanduser().absolute())
+        for name in formats:
+            path = EXPORTS[name](result, out if len(formats) == 1 else out / name)
+            sys.stdout.write(f"{path}\n")
     except EngineError as error:
         _say(f"{error.message}\n{error.hint}")
         return EXIT_FAILED
-    sys.stdout.write(f"{path}\n")
     return 0
 
 

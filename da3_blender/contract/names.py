@@ -139,3 +139,18 @@ PHOTOS_FOLDER: Final = "photos"
 
 CLI_COMMAND: Final = "da3"
 EXTENSION_ID: Final = "da3_reconstruction"
+
+# What `export` writes of a result, and what that is; `pipeline.export` has the functions.
+EXPORT_FORMATS: Final = {
+    "npz": "all arrays",
+    "colmap": "a project with lenses, tracks and pictures",
+    "colmap-text": "the same as text",
+    "ply": "splats",
+    "spz": "splats, small",
+    "report": "the cameras' errors as one HTML page",
+    "st-maps": "EXR maps that take distortion out and put it in",
+    "undistorted": "the plate without distortion, in its own frame",
+    "undistorted-overscan": "the same with nothing cut, and its cameras",
+    "layers": "EXR with depth, position, normal, confidence and sky in the plate's pixels",
+    "layers-undistorted": "the same for the undistorted plate",
+}

@@ -24,6 +24,7 @@ from ..exports.arrays_npz import write_npz
 from ..exports.colmap_model import observe_once, undistort_tracks
 from ..splats.files import SplatFormat, write_splats
 from ..splats.result_arrays import NETWORK_BORDER, load_splats
+from .export_layers import export_layers
 from .export_lens import export_st_maps, export_undistorted
 from .export_report import export_report
 
@@ -117,6 +118,8 @@ EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
     "npz": export_npz,
     "colmap": export_colmap,
     "report": export_report,
+    "layers": export_layers,
+    "layers-undistorted": partial(export_layers, is_undistorted=True),
     "st-maps": export_st_maps,
     "undistorted": export_undistorted,
     "undistorted-overscan": partial(export_undistorted, has_overscan=True),
