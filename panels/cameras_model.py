@@ -49,7 +49,7 @@ class DA3_PT_cameras_model(Panel):
         row.prop(settings, "cameras")
         layout.label(text="Depth Anything 3")
         _draw_network(layout, context, settings)
-        if settings.cameras != "DA3" and not settings.known_cameras:
+        if settings.cameras in ("AUTO", "COLMAP") and not settings.known_cameras:
             layout.label(text="COLMAP")
             column = layout.column()
             for name in ("use_focal_prior", "matching", "max_features", "max_photo_side"):
@@ -58,9 +58,11 @@ class DA3_PT_cameras_model(Panel):
         layout.label(text="Lens")
         for name in ("lens_model", "shared_lens"):
             layout.prop(settings, name)
-        layout.prop(settings, "refine")
+        row = layout.row()
+        row.enabled = settings.cameras != "TRIPOD" or bool(settings.known_cameras)
+        row.prop(settings, "refine")
         column = layout.column()
-        column.active = settings.refine
+        column.active = settings.refine or not row.enabled
         for name in REFINE_PROPERTIES:
             column.prop(settings, name)
         layout.separator()

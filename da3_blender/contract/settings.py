@@ -15,7 +15,7 @@ from .models import DEFAULT_MODEL, Capability, get_model
 from .models import MODELS as CATALOGUE
 
 INPUT_KINDS: Final = ("AUTO", "PHOTOS", "SEQUENCE", "VIDEO")
-CAMERA_SOLVERS: Final = ("AUTO", "DA3", "COLMAP")
+CAMERA_SOLVERS: Final = ("AUTO", "DA3", "COLMAP", "TRIPOD")
 MODELS: Final = tuple(CATALOGUE)
 DEVICES: Final = ("auto", "cpu", "cuda", "mps")
 PRECISIONS: Final = ("auto", "float32", "bfloat16", "float16")
@@ -96,6 +96,7 @@ class RunSettings:
             next, for AUTO; there is one each second at least.
         pose_between: the frames between keyframes get cameras too, but no points.
         cameras: who finds the cameras; AUTO is DA3 where a checkpoint can be had, else COLMAP.
+            TRIPOD is for a camera that stands still, or nearly, and turns: refining finds how.
         model: one of MODELS.
         checkpoint: file or folder with the weights; "" looks in the Hugging Face cache.
         may_download: whether the weights may be fetched from the Hugging Face hub.

@@ -26,18 +26,20 @@ STAGE_DOWNLOAD = "Downloading the model"
 class Choice(NamedTuple):
     """Who works: COLMAP, the network, or COLMAP first and the network with its cameras.
 
-    With known cameras nobody looks for any.
+    With known cameras nobody looks for any; on a tripod refining alone does.
     """
 
     use_colmap: bool
     checkpoint: Path | None
     has_known_cameras: bool = False
+    is_tripod: bool = False
 
     @property
     def title(self) -> str:
         """Name of the way, for people."""
-        if self.has_known_cameras:
-            return "Known cameras" if self.checkpoint is None else "Known cameras + DA3"
+        if self.has_known_cameras or self.is_tripod:
+            name = "Known cameras" if self.has_known_cameras else "Tripod"
+            return name if self.checkpoint is None else f"{name} + DA3"
         if self.checkpoint is None:
             return "COLMAP"
         return "COLMAP + DA3" if self.use_colmap else "DA3"
@@ -58,6 +60,13 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
                 "the known cameras come without depth."
             )
         return Choice(use_colmap=False, checkpoint=checkpoint, has_known_cameras=True)
+    if settings.cameras == "TRIPOD":
+        if checkpoint is None:
+            progress.note(
+                f"No {settings.model} checkpoint is on this machine and none may be downloaded, so "
+                "there is no depth, and a camera that sways holds less well."
+            )
+        return Choice(use_colmap=False, checkpoint=checkpoint, is_tripod=True)
     if checkpoint is not None:
         use_colmap = (
             settings.cameras == "COLMAP"

@@ -278,13 +278,15 @@ def _make_options(
 ) -> PredictOptions:
     from ..inference.predictor import PredictOptions
 
+    # Cameras that are said to stand still are a guess, which the network must not believe.
+    is_guess = known is None or (settings.cameras == "TRIPOD" and not settings.known_cameras)
     return PredictOptions(
         process_resolution=settings.network_resolution,
         resize_method=settings.resize_method,
         reference_view=settings.reference_view,
         use_ray_pose=settings.use_ray_pose,
-        w2c=None if known is None or is_single_view else known.w2c,
-        K_original=None if known is None else known.K,
+        w2c=None if is_guess or is_single_view else known.w2c,
+        K_original=None if is_guess else known.K,
         wants_gaussians=settings.make_splats,
         seed=settings.seed,
     )

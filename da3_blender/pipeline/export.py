@@ -26,11 +26,10 @@ from ..splats.files import SplatFormat, write_splats
 from ..splats.result_arrays import NETWORK_BORDER, load_splats
 from .export_layers import export_layers
 from .export_lens import export_st_maps, export_undistorted
+from .export_progress import Export, make_quick
 from .export_report import export_report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 def export_npz(result: Result, out: Path) -> Path:
     """Write all arrays of a result to one file; return its path.
@@ -114,16 +113,16 @@ def export_splats(result: Result, out: Path, kind: SplatFormat) -> Path:
     return path
 
 
-EXPORTS: Final[dict[str, Callable[[Result, Path], Path]]] = {
-    "npz": export_npz,
-    "colmap": export_colmap,
+EXPORTS: Final[dict[str, Export]] = {
+    "npz": make_quick(export_npz),
+    "colmap": make_quick(export_colmap),
     "report": export_report,
     "layers": export_layers,
     "layers-undistorted": partial(export_layers, is_undistorted=True),
     "st-maps": export_st_maps,
     "undistorted": export_undistorted,
     "undistorted-overscan": partial(export_undistorted, has_overscan=True),
-    "colmap-text": partial(export_colmap, is_text=True),
-    "ply": partial(export_splats, kind=SplatFormat.PLY),
-    "spz": partial(export_splats, kind=SplatFormat.SPZ),
+    "colmap-text": make_quick(partial(export_colmap, is_text=True)),
+    "ply": make_quick(partial(export_splats, kind=SplatFormat.PLY)),
+    "spz": make_quick(partial(export_splats, kind=SplatFormat.SPZ)),
 }

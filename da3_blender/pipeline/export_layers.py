@@ -17,13 +17,17 @@ from ..contract.errors import EngineError, ErrorCode
 from ..contract.views import View
 from ..exports.exr_writing import write_exr
 from ..exports.plate_layers import GridMaps, PlateCamera, make_layers
+from .export_progress import QUIET
 from .photos import name_copies
 
 if TYPE_CHECKING:
     from ..contract.result_folder import Result
+    from .photos import SupportsReport
 
 
-def export_layers(result: Result, out: Path, *, is_undistorted: bool = False) -> Path:
+def export_layers(
+    result: Result, out: Path, progress: SupportsReport = QUIET, /, *, is_undistorted: bool = False
+) -> Path:
     """Write one EXR per picture that has depth; return the folder.
 
     Channels are those of `make_layers`. Pictures are named `layers.1001.exr` by their frame, or
@@ -32,6 +36,7 @@ def export_layers(result: Result, out: Path, *, is_undistorted: bool = False) ->
     Args:
         result: with depth maps.
         out: folder for the files.
+        progress: is told of every picture.
         is_undistorted: in the pixels of the undistorted plate, in place of the plate as it is.
 
     Raises:
@@ -53,6 +58,7 @@ def export_layers(result: Result, out: Path, *, is_undistorted: bool = False) ->
         rows = np.asarray(result.load("depth_view"), np.intp)
     names = _name_files(result)
     for index, row in enumerate(rows.tolist()):
+        progress.report(index / len(rows), f"{index + 1} of {len(rows)} pictures")
         view, lens = cameras.views[row], cameras.lens_of(row)
         maps = GridMaps(
             depth[index],

@@ -20,6 +20,7 @@ from ..exports.resampling import Warp
 from ..exports.st_map import find_overscan, make_redistort_map, make_undistort_map
 from ..media import save_photo
 from .export_plate import iterate_plate
+from .export_progress import QUIET
 from .photos import name_copies
 
 if TYPE_CHECKING:
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
     from ..contract.camera_file import CameraFile
     from ..contract.lens import Lens
     from ..contract.result_folder import Result
+    from .photos import SupportsReport
 
 _JPEG: Final = (".jpg", ".jpeg")
 
 
-def export_st_maps(result: Result, out: Path) -> Path:
+def export_st_maps(result: Result, out: Path, progress: SupportsReport = QUIET, /) -> Path:
     """Write `undistort.exr` and `redistort.exr`; one pair per picture where the lens changes.
 
     All pairs have the same overscan, so that a sequence of them has one window.
@@ -47,6 +49,7 @@ def export_st_maps(result: Result, out: Path) -> Path:
     window = find_overscan(lenses.values())
     written: dict[Lens, tuple[NDArray[np.float32], NDArray[np.float32]]] = {}
     for row, lens in lenses.items():
+        progress.report(row / len(lenses))
         suffix = "" if len(set(lenses.values())) == 1 else f".{_name_row(cameras, row)}"
         if lens in written and not suffix:
             continue
@@ -92,7 +95,9 @@ def _name_row(cameras: CameraFile, row: int) -> str:
     return Path(view.name).stem if view.frame is None else f"{view.frame:04d}"
 
 
-def export_undistorted(result: Result, out: Path, *, has_overscan: bool = False) -> Path:
+def export_undistorted(
+    result: Result, out: Path, progress: SupportsReport = QUIET, /, *, has_overscan: bool = False
+) -> Path:
     """Write the plate without distortion, in the format of each picture; return the folder.
 
     JPEG stays JPEG and EXR stays EXR with all its channels; everything else, also frames of a
@@ -102,6 +107,7 @@ def export_undistorted(result: Result, out: Path, *, has_overscan: bool = False)
     Args:
         result: gives cameras and plate.
         out: folder for the pictures.
+        progress: is told of every picture.
         has_overscan: make pictures larger, so that nothing of the plate is cut. EXR files keep
             their frame and get a larger data window; the cameras for the others are in
             `cameras.json` beside them.
@@ -119,14 +125,20 @@ def export_undistorted(result: Result, out: Path, *, has_overscan: bool = False)
     warps: dict[Lens, Warp] = {}
     flat = [row for row, name in enumerate(names) if not name.endswith(".exr")]
     for row in sorted(set(lenses) - set(flat)):
+        _count(progress, row, names)
         source = Path(result.views[row]["path"])
         bend_exr(source, out / names[row], _find_warp(warps, lenses[row], window), window)
     for row, picture in iterate_plate(result, flat) if flat else ():
+        _count(progress, row, names)
         warp = _find_warp(warps, lenses[row], window)
         save_photo(warp.apply(picture), out / names[row])
     if has_overscan and flat:
         _write_cameras(out, cameras, names, window)
     return out
+
+
+def _count(progress: SupportsReport, row: int, names: list[str]) -> None:
+    progress.report(row / len(names), f"{row + 1} of {len(names)} pictures")
 
 
 def _find_warp(warps: dict[Lens, Warp], lens: Lens, window: Window) -> Warp:

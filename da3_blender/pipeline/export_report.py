@@ -16,17 +16,19 @@ from ..exports.report_facts import gather_facts
 from ..exports.report_html import ReportPicture, choose_views, write_report
 from ..exports.report_pictures import draw_points
 from .export_plate import iterate_plate
+from .export_progress import QUIET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..contract.result_folder import Result
     from ..exports.report_facts import ReportFacts
+    from .photos import SupportsReport
 
 _LEAST_SIDE: Final = 720  # pixels that a picture of the report has
 
 
-def export_report(result: Result, out: Path) -> Path:
+def export_report(result: Result, out: Path, progress: SupportsReport = QUIET, /) -> Path:
     """Write `report.html`; return its path. Pictures that are gone are left out with a note.
 
     Raises:
@@ -36,7 +38,7 @@ def export_report(result: Result, out: Path) -> Path:
     notes = []
     pictures: list[ReportPicture] = []
     try:
-        pictures = _draw_pictures(result, facts)
+        pictures = _draw_pictures(result, facts, progress)
     except EngineError as error:
         notes.append(f"There are no pictures: {error.message}")
     path = out / "report.html"
@@ -44,9 +46,13 @@ def export_report(result: Result, out: Path) -> Path:
     return path
 
 
-def _draw_pictures(result: Result, facts: ReportFacts) -> list[ReportPicture]:
-    made = []
-    for row, picture in iterate_plate(result, choose_views(facts), _LEAST_SIDE):
+def _draw_pictures(
+    result: Result, facts: ReportFacts, progress: SupportsReport
+) -> list[ReportPicture]:
+    made: list[ReportPicture] = []
+    views = choose_views(facts)
+    for row, picture in iterate_plate(result, views, _LEAST_SIDE):
+        progress.report(len(made) / len(views), f"{len(made) + 1} of {len(views)} pictures")
         view = facts.cameras.views[row]
         px, error = np.zeros((0, 2)), np.zeros(0)
         if facts.reprojection is not None:

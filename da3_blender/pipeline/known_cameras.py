@@ -16,6 +16,7 @@ import numpy as np
 from ..camera_files import detect_and_read
 from ..contract.errors import EngineError, ErrorCode
 from ..contract.similarity import identity_sim3, invert_sim3
+from ..solve.lens_groups import group_lenses
 from .outcome import Outcome
 from .photos import PinholePhotos
 from .points import make_empty_cloud
@@ -90,6 +91,31 @@ def read_known_cameras(source: PhotoSource, settings: RunSettings, progress: Pro
     )
 
 
+def make_still_cameras(source: PhotoSource, settings: RunSettings) -> Outcome:
+    """Give all views one camera that stands still, with the focal length that is usual.
+
+    Args:
+        source: the photos; what they say of their focal length is used.
+        settings: `shared_lens` and `use_focal_prior` are read.
+    """
+    groups, group_of_view = group_lenses(source.views, source.kind, settings)
+    K = np.array(
+        [
+            [[g.focal_px, 0, g.width / 2], [0, g.focal_px, g.height / 2], [0, 0, 1]]
+            for g in (groups[number] for number in group_of_view)
+        ]
+    )
+    count = len(source.views)
+    return Outcome(
+        indices=list(range(count)),
+        w2c=np.tile(np.eye(4), (count, 1, 1)),
+        K=K,
+        cloud=make_empty_cloud(),
+        lens_of_camera=[-1] * count,
+        residual_px=[None] * count,
+    )
+
+
 def keep_world(outcome: Outcome, known: Outcome) -> Outcome:
     """Undo what a network that measures metres has done to the size of known cameras."""
     back = outcome.moved(invert_sim3(outcome.world))
@@ -97,21 +123,20 @@ def keep_world(outcome: Outcome, known: Outcome) -> Outcome:
 
 
 def spread_known(
-    found: Outcome, source: PhotoSource, settings: RunSettings, work: Path, progress: Progress
+    found: Outcome, known: Outcome, source: PhotoSource, work: Path, progress: Progress
 ) -> Outcome:
     """Give all frames their known cameras, where only keyframes were looked at.
 
     Args:
         found: of the keyframes; its indices count the frames of `source`.
+        known: of all frames, in the same world.
         source: all frames.
-        settings: of the run.
         work: folder of the result in the making; converted frames go there.
         progress: within a stage.
 
     Returns:
         Cameras of all frames that have one; depth and points are those of the keyframes.
     """
-    known = read_known_cameras(source, settings, progress)
     place = {index: row for row, index in enumerate(known.indices)}
     rows = np.array([place[index] for index in found.indices], np.int32)
     photos = PinholePhotos(source, known.indices, known.lens_per_camera(), work)

@@ -37,6 +37,11 @@ _FEWEST_CAMERAS: Final = 2
 _SPARE_PIXELS: Final = 2
 
 
+def wants_refining(settings: RunSettings) -> bool:
+    """Tell whether a run refines its cameras; those on a tripod are nothing without that."""
+    return settings.refine or (settings.cameras == "TRIPOD" and not settings.known_cameras)
+
+
 def list_refine_stages() -> list[tuple[str, float]]:
     """Return the stages of a refinement with their shares of the time."""
     return [*REFINE_STAGES, (STAGE_AGREE, 0.3)]

@@ -35,15 +35,21 @@ from .choice import (
 )
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
+from .export_run import run_exports
 from .forecast import find_speed, measure_speed, say_forecast
-from .known_cameras import keep_world, read_known_cameras, spread_known
+from .known_cameras import (
+    keep_world,
+    make_still_cameras,
+    read_known_cameras,
+    spread_known,
+)
 from .long_sequence import is_long, name_chunks_folder, predict_long
 from .outcome import Outcome, outcome_from_sparse
 from .photos import PinholePhotos
 from .picked_frames import has_keyframes, pick_frames, poses_between
 from .points import thin_cloud
 from .preview import show_preview
-from .refine_run import keep_only_model, list_refine_stages, refine_outcome
+from .refine_run import keep_only_model, list_refine_stages, refine_outcome, wants_refining
 from .rerun import rerun_views
 from .result_writing import make_manifest, name_input, summarise, write_outcome
 from .reuse import (
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..contract.estimates import MeasuredSpeed
+    from ..contract.export_request import ExportRequest
     from ..contract.progress import Progress
     from ..contract.settings import RunSettings
     from ..contract.views import PhotoSource
@@ -112,6 +119,15 @@ class Pipeline:
         progress.plan([(STAGE_DOWNLOAD, 1.0)])
         path = fetch_checkpoint(model_id, progress, Path(folder) if folder else None)
         return {"folder": str(path.parent), "model": model_id, "bytes": path.stat().st_size}
+
+    def export(self, request: ExportRequest, progress: Progress) -> dict[str, Any]:
+        """Write an existing result for other programs; see `run_exports`.
+
+        Raises:
+            EngineError: with a remedy.
+            CancelledError: by the user's wish.
+        """
+        return run_exports(request, progress)
 
     def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         """Look at the input without running anything.
@@ -241,9 +257,11 @@ class Pipeline:
         if has_between and not progress.is_ending:
             known = spread_outcome(outcome, keys.chosen)
             full = self._pose_between(choice, known, (settings, source, writer, progress))
-        if choice.has_known_cameras and settings.pose_between and not progress.is_ending:
+        is_given = choice.has_known_cameras or choice.is_tripod
+        if is_given and settings.pose_between and not progress.is_ending:
             known = spread_outcome(outcome, keys.chosen)
-            full = spread_known(known, source, settings, writer.work, progress)
+            every = self._read_given(choice, settings, source, progress).moved(outcome.world)
+            full = spread_known(known, every, source, writer.work, progress)
         if full is None:
             return *_refine(outcome, doubt, (settings, keys, writer, progress)), keys
         doubts = dict(zip(known.indices, doubt, strict=True))
@@ -264,8 +282,8 @@ class Pipeline:
             for sentence in describe_findings(_look_at_photos(source, progress)):
                 progress.note(sentence)
         sparse = None
-        if choice.has_known_cameras:
-            sparse = read_known_cameras(source, settings, progress)
+        if choice.has_known_cameras or choice.is_tripod:
+            sparse = self._read_given(choice, settings, source, progress)
         elif choice.use_colmap:
             sparse = self._solve(settings, source, writer, progress)
         checkpoint = None if progress.is_ending else choice.checkpoint
@@ -290,6 +308,15 @@ class Pipeline:
             outcome = outcome.moved(world)
         doubt = find_doubt(outcome, None if sparse is None else sparse.observations)
         return outcome.replace(cloud=thin_cloud(outcome.cloud, settings.max_points)), doubt
+
+    @staticmethod
+    def _read_given(
+        choice: Choice, settings: RunSettings, source: PhotoSource, progress: Progress
+    ) -> Outcome:
+        """Return cameras that nobody has to look for."""
+        if choice.has_known_cameras:
+            return read_known_cameras(source, settings, progress)
+        return make_still_cameras(source, settings)
 
     def _pose_between(
         self,
@@ -473,7 +500,7 @@ def _plan_stages(choice: Choice, settings: RunSettings, *, checks: bool) -> list
     if choice.use_colmap:
         stages += COLMAP_STAGES
     stages.append((STAGE_PHOTOS, 0.1) if choice.checkpoint is None else (STAGE_NETWORK, 1.0))
-    if settings.refine:
+    if wants_refining(settings):
         stages += list_refine_stages()
     return [*stages, (STAGE_WRITE, 0.03)]
 
@@ -485,17 +512,24 @@ def _refine(
 ) -> tuple[Outcome, list[str]]:
     """Refine cameras where that is wanted; what cannot be refined stays as it was."""
     settings, source, writer, progress = run
-    if not settings.refine or progress.is_ending:
+    if not wants_refining(settings) or progress.is_ending:
         return outcome, doubt
     try:
         refined = refine_outcome(outcome, source, settings, writer.work, progress)
     except EngineError as error:
-        if error.code is not ErrorCode.CAMERAS_NOT_FOUND:
+        is_tripod = settings.cameras == "TRIPOD" and not settings.known_cameras
+        if error.code is not ErrorCode.CAMERAS_NOT_FOUND or is_tripod:
             raise
         progress.note(f"The cameras were not refined. {error.message} {error.hint}")
         return outcome, doubt
     if refined.tracks is None:
         return refined, doubt
+    if settings.cameras == "TRIPOD" and not settings.known_cameras:
+        # only now it is known how the cameras are turned
+        world = orient_world(
+            refined.w2c, refined.cloud.positions, settings.world_up, is_metric=refined.is_metric
+        )
+        refined = refined.moved(world)
     return refined, find_doubt(refined, refined.observations)
 
 

@@ -40,6 +40,11 @@ CAMERAS: Final[Items] = (
     ),
     ("DA3", "Depth Anything 3", "Cameras and dense depth by the network; also for few photos"),
     ("COLMAP", "COLMAP", "Exact cameras and sparse points from features; needs overlap"),
+    (
+        "TRIPOD",
+        "Tripod",
+        "For a camera that stands still, or nearly, and turns: refined, with the network's depth",
+    ),
 )
 MODEL: Final[Items] = tuple(
     (entry.id, entry.describe(), f"{entry.purpose}. Licence: {entry.licence.title}")

@@ -111,7 +111,8 @@ def _explain_no_depth(matched: Mapping[str, int]) -> EngineError:
         f"{matched['verified']} of {matched['pairs']} photo pairs show the same place (up to "
         f"{matched['best']} common spots), but not from positions that tell its depth.",
         "Move the camera sideways between the photos in place of turning it or zooming, and "
-        "include things at different distances.",
+        "include things at different distances. If the camera stood still, choose Tripod for the "
+        "cameras.",
     )
 
 

@@ -25,6 +25,7 @@ _LEAST_SHARE: Final = 0.25  # of the samples of one view that the other must see
 # Poses may be wrong by some degrees, so a little beyond the border still counts as seen.
 _BORDER: Final = 0.1
 _MOST_NEIGHBOURS: Final = 12  # of each view, besides those next in order
+_DIGITS: Final = 2  # of a share that mean something
 _NEXT_IN_ORDER: Final = 3
 
 
@@ -51,7 +52,8 @@ def choose_pairs(start: RefineStart, *, is_ordered: bool) -> list[tuple[int, int
 
 def _choose_neighbours(view: int, share: NDArray[np.float64]) -> list[int]:
     """Take half of the neighbours from the nearest views, the rest spread over all that overlap."""
-    order = np.argsort(-share, kind="stable")
+    apart = np.abs(np.arange(len(share)) - view)
+    order = np.lexsort((apart, -np.round(share, _DIGITS)))  # of equal ones the nearest in order
     seen = [int(j) for j in order if j != view and share[j] >= _LEAST_SHARE]
     near = seen[: _MOST_NEIGHBOURS // 2]
     rest = seen[_MOST_NEIGHBOURS // 2 :]

@@ -79,8 +79,8 @@ def refine_cameras(
         work_folder: made if needed; gets COLMAP's database, features and, in `sparse`, the
             refined model in COLMAP's binary format. The caller deletes or keeps it.
         start: rough cameras of some or all views, with their lenses and depth.
-        settings: `refine_focal`, `refine_distortion`, `refine_principal_point`,
-            `refine_features`, `max_photo_side` and `seed` are read.
+        settings: `cameras`, `known_cameras`, `refine_focal`, `refine_distortion`,
+            `refine_principal_point`, `refine_features`, `max_photo_side` and `seed` are read.
         progress: gets stages; its cancel flag is seen within about 0.2 s, except while the
             source decodes a photo.
         read_hidden: tells which parts of a view are masked; nothing there counts.
@@ -109,6 +109,7 @@ def refine_cameras(
             "focal": settings.refine_focal,
             "distortion": settings.refine_distortion,
             "principal_point": settings.refine_principal_point,
+            "is_still": settings.cameras == "TRIPOD" and not settings.known_cameras,
             "seed": settings.seed,
         }
         processes.send(0, "refine", start=rest, options=options)

@@ -17,6 +17,7 @@ from .adjustment import Freedom, TrackedScene, adjust, measure_spread
 from .depth_priors import make_priors, measure_sigma
 from .pair_choice import estimate_usual_depth
 from .triangulation import triangulate
+from .turning_start import turn_by_tracks
 from .zoom import smooth_focal
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def refine(
     Args:
         tracks: of the views of the start; some may be wrong.
         start: rough cameras.
-        options: `focal` (FIXED, SHARED or ZOOM), `distortion`, `principal_point` (bool) and
-            `seed`.
+        options: `focal` (FIXED, SHARED or ZOOM), `distortion` and `principal_point` (bool),
+            `is_still` (the cameras stand still, and how they are turned is not known) and `seed`.
         tell: called with the rounds done and their number.
 
     Returns:
@@ -86,6 +87,9 @@ def refine(
     )
     if tracks.count < _FEWEST_IN_ALL:
         return None
+    if options["is_still"]:
+        scene = turn_by_tracks(scene)
+        start = replace(start, w2c=scene.w2c)
     scene = triangulate(scene, start, estimate_usual_depth(start))
     error = scene.measure_errors()
     start_error = float(np.median(np.where(np.isfinite(error), error, _FAR_PX)))

@@ -5,6 +5,8 @@
 The tracks have 0.3 pixels of noise and 3 % that are wrong; the start is 4 to 8 pixels off.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,13 @@ from tests.engine.tracked_shots import (
     track,
 )
 
-OPTIONS = {"focal": "SHARED", "distortion": True, "principal_point": False, "seed": 0}
+OPTIONS = {
+    "focal": "SHARED",
+    "distortion": True,
+    "principal_point": False,
+    "is_still": False,
+    "seed": 0,
+}
 
 
 def solve(shot, start, tracks=None, **changes):
@@ -255,3 +263,17 @@ def test_lenses_of_other_models_are_nearly_the_same(model):
     at = np.array([[640.0, 360.0], [300.0, 200.0], [1000.0, 500.0]])
     limit = 12 if model == "PINHOLE" else 0.5
     assert np.abs(other.pinhole_to_photo(at) - known.pinhole_to_photo(at)).max() < limit
+
+
+@pytest.mark.parametrize(("kind", "most"), [("turn", 0.3), ("sway", 0.8)])
+def test_a_camera_on_a_tripod_needs_no_start_at_all(kind, most):
+    shot = make_shot(kind)
+    rough = make_rough(shot)
+    still = replace(rough, w2c=np.tile(np.eye(4), (len(shot.w2c), 1, 1)))
+    before = measure_slip(shot, still.w2c, still.lens_per_view())
+    assert np.median(before) > 20
+    found = solve(shot, still, is_still=True)
+    assert found.placed.all()
+    slip = slip_of(shot, found)
+    assert np.median(slip) < most / 2
+    assert slip.max() < most
