@@ -31,6 +31,7 @@ from .dismiss import DA3_OT_dismiss
 from .dismiss_setup import DA3_OT_dismiss_setup
 from .download_model import DA3_OT_download_model
 from .drop_files import DA3_FH_photos, DA3_OT_drop_files
+from .export_result import DA3_OT_export_result
 from .export_splats import DA3_OT_export_splats
 from .extension import get_user_folder
 from .find_floaters import DA3_OT_find_floaters
@@ -70,6 +71,7 @@ from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
 from .turn_down_upright import DA3_OT_turn_down_upright
 from .turn_splats import DA3_OT_turn_splats
+from .use_cameras import DA3_OT_use_cameras
 from .use_clip import DA3_OT_use_clip
 from .write_mask import DA3_OT_write_mask
 
@@ -120,6 +122,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_add_flight,
         DA3_OT_render_flight,
         DA3_OT_hand_over,
+        DA3_OT_export_result,
         DA3_OT_accept_upright,
         DA3_OT_propose_upright,
         DA3_OT_turn_down_upright,
@@ -133,6 +136,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_join_shots,
         DA3_OT_set_up_shot,
         DA3_OT_remove_set_up,
+        DA3_OT_use_cameras,
     )
 )
 

@@ -43,3 +43,10 @@ class DA3_PT_matchmove(Panel):
         ).test_objects = settings.test_objects
         if names.PROP_SET_UP in context.scene:
             column.operator(names.OP_REMOVE_SET_UP, icon="TRASH")
+        column = layout.column(align=True)
+        column.label(text="Cameras for the Next Run")
+        row = column.row(align=True)
+        row.operator(
+            names.OP_USE_CAMERAS, text="Selected", icon="OUTLINER_OB_CAMERA"
+        ).source = "SELECTED"
+        row.operator(names.OP_USE_CAMERAS, text="Movie Clip", icon="TRACKER").source = "CLIP"
