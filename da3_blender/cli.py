@@ -259,19 +259,15 @@ def _test_engine(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    from .contract.result_folder import load_result
-    from .pipeline.export import EXPORTS
+    from .contract.export_request import ExportRequest
+    from .pipeline.export_run import run_exports
 
-    out = Path(options.out).expanduser().absolute()
-    formats = list(dict.fromkeys(options.formats))
-    try:
-        result = load_result(Path(options.result).expanduser().absolute())
-        for name in formats:
-            path = EXPORTS[name](result, out if len(formats) == 1 else out / name)
-            sys.stdout.write(f"{path}\n")
-    except EngineError as error:
-        _say(f"{error.message}\n{error.hint}")
-        return EXIT_FAILED
+    result, out = (Path(path).expanduser().absolute() for path in (options.result, options.out))
+    request = ExportRequest(str(result), str(out), tuple(options.formats))
+    summary = follow(lambda progress: run_exports(request, progress))
+    if isinstance(summary, int):
+        return summary
+    sys.stdout.write("".join(f"{path}\n" for path in summary["files"]))
     return 0
 
 

@@ -69,6 +69,7 @@ from .set_up_shot import DA3_OT_set_up_shot
 from .show_parts import DA3_OT_show_parts
 from .splats_to_points import DA3_OT_splats_to_points
 from .step_camera import DA3_OT_step_camera
+from .tracks_to_clip import DA3_OT_tracks_to_clip
 from .turn_down_upright import DA3_OT_turn_down_upright
 from .turn_splats import DA3_OT_turn_splats
 from .use_cameras import DA3_OT_use_cameras
@@ -137,6 +138,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_set_up_shot,
         DA3_OT_remove_set_up,
         DA3_OT_use_cameras,
+        DA3_OT_tracks_to_clip,
     )
 )
 

@@ -26,6 +26,7 @@ from .process import WorkerProcess
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..contract.export_request import ExportRequest
     from ..contract.settings import RunSettings
 
 LOG_TAIL_LINES: Final = 40
@@ -139,6 +140,19 @@ class EngineClient:
         self._begin(job)
         return job
 
+    def start_export(self, request: ExportRequest) -> Job:
+        """Begin to write an existing result for other programs; returns at once.
+
+        Raises:
+            EngineError: BUSY, SETTINGS_INVALID, or ENGINE_MISSING and ENGINE_BROKEN when the
+                worker's program cannot be started.
+        """
+        self._check_idle()
+        request.check()
+        job = Job(uuid.uuid4().hex, None, kind=JobKind.EXPORT, export=request)
+        self._begin(job)
+        return job
+
     def finish(self) -> None:
         """Ask the worker to end the present run here and to keep what exists."""
         job = self._job
@@ -189,10 +203,11 @@ class EngineClient:
 
     def _check_idle(self) -> None:
         if self._job is not None and not self._job.is_over:
-            what = "run" if self._job.kind is JobKind.RUN else "download"
+            words = {JobKind.RUN: "A run", JobKind.EXPORT: "An export"}
+            what = words.get(self._job.kind, "A download")
             raise EngineError(
                 ErrorCode.BUSY,
-                f"A {what} is in progress ({self._job.fraction:.0%} done).",
+                f"{what} is in progress ({self._job.fraction:.0%} done).",
                 "Wait until it is done, or cancel it.",
             )
 

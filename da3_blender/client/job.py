@@ -16,6 +16,7 @@ from ..contract import protocol
 from ..contract.errors import EngineError
 
 if TYPE_CHECKING:
+    from ..contract.export_request import ExportRequest
     from ..contract.settings import RunSettings
 
 
@@ -36,6 +37,7 @@ class JobKind(enum.Enum):
     RUN = protocol.RUN
     FETCH = protocol.FETCH
     CHECK = protocol.CHECK
+    EXPORT = protocol.EXPORT
 
 
 _FOUND = ("cameras", "views", "points", "file", "live", "drift", "loops")
@@ -44,14 +46,15 @@ _FINAL_STATES = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 @dataclass(eq=False)
 class Job:
-    """One run, one check of its input or one download of a model, to its last word.
+    """One run, check of its input, download of a model or export of a result, to its last word.
 
     Args:
         id: unique; messages name it.
-        settings: what a run or a check was asked for; None for a download.
+        settings: what a run or a check was asked for; None for others.
         model: of a download, a key of `contract.models.MODELS`; "" for others.
-        kind: run, check or download.
+        kind: run, check, download or export.
         folder: cache of a download; "" is the usual one.
+        export: what is to be exported; None for others.
         state: where it stands.
         stage: label of the stage, for the user; "" before the first.
         fraction: of the whole job, 0..1; never falls.
@@ -73,6 +76,7 @@ class Job:
     model: str = ""
     kind: JobKind = JobKind.RUN
     folder: str = ""
+    export: ExportRequest | None = None
     state: JobState = JobState.STARTING
     stage: str = ""
     fraction: float = 0.0
@@ -89,6 +93,8 @@ class Job:
 
     def encode_request(self) -> str:
         """Return the message that asks the worker for this job."""
+        if self.export is not None:
+            return protocol.encode(protocol.EXPORT, job=self.id, export=self.export.to_json())
         if self.settings is None:
             return protocol.encode(
                 protocol.FETCH, job=self.id, model=self.model, folder=self.folder
@@ -174,4 +180,4 @@ class Job:
 
 def _as_object(value: object) -> dict[str, Any]:
     """Return a JSON object as it is, and an empty one in place of anything else."""
-    return cast(dict[str, Any], value) if isinstance(value, dict) else {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

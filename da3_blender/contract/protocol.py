@@ -6,8 +6,8 @@ Runs in both processes.
 
 worker -> client: `ready` (first, once), then per job any number of `progress`, `note` and
 `preview`, and exactly one of `done`, `failed`, `cancelled`.
-client -> worker: `run`, `fetch`, `check`, `finish`, `cancel`, `quit`. EOF on the worker's stdin
-ends it at once.
+client -> worker: `run`, `fetch`, `check`, `export`, `finish`, `cancel`, `quit`. EOF on the worker's
+stdin ends it at once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ CANCELLED: Final = "cancelled"  # job
 RUN: Final = "run"  # job, settings
 FETCH: Final = "fetch"  # job, model, folder: download its weights; "" is the usual cache
 CHECK: Final = "check"  # job, settings: look for photos that will not do; done has the findings
+EXPORT: Final = "export"  # job, export: ExportRequest; done has folder and files
 FINISH: Final = "finish"  # job: stop here and keep what exists; done follows, or cancelled
 CANCEL: Final = "cancel"  # job
 QUIT: Final = "quit"

@@ -11,7 +11,7 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -29,7 +29,6 @@ from .export_lens import export_st_maps, export_undistorted
 from .export_progress import Export, make_quick
 from .export_report import export_report
 
-if TYPE_CHECKING:
 
 def export_npz(result: Result, out: Path) -> Path:
     """Write all arrays of a result to one file; return its path.

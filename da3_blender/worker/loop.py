@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..contract import protocol
 from ..contract.errors import CancelledError, EngineError, ErrorCode
+from ..contract.export_request import ExportRequest
 from ..contract.models import get_model
 from ..contract.progress import Progress
 from ..contract.settings import RunSettings
@@ -72,6 +73,15 @@ class Pipeline(Protocol):
         """
         ...
 
+    def export(self, request: ExportRequest, progress: Progress) -> dict[str, Any]:
+        """Write an existing result for other programs; plain JSON values.
+
+        Raises:
+            CancelledError: `progress` said that the user cancelled.
+            EngineError: anything that the user can mend.
+        """
+        ...
+
     def check(self, settings: RunSettings, progress: Progress) -> dict[str, Any]:
         """Look at the input without running anything; plain JSON values.
 
@@ -86,7 +96,7 @@ class Pipeline(Protocol):
 class _ActiveJob:
     """The job that was accepted and has not had its last word.
 
-    A run, a check of its input, or a model to fetch.
+    A run, a check of its input, a model to fetch, or an export of a result.
     """
 
     id: str
@@ -94,6 +104,7 @@ class _ActiveJob:
     settings: RunSettings | None
     model_id: str = ""
     folder: str = ""
+    export: ExportRequest | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     finishing: threading.Event = field(default_factory=threading.Event)
 
@@ -197,6 +208,8 @@ class Worker:
         if job.cancelled.is_set():
             raise CancelledError
         progress = Progress(listen, job.cancelled.is_set, note, show, job.finishing.is_set)
+        if job.export is not None:
+            return self._pipeline.export(job.export, progress)
         if job.settings is None:
             return self._pipeline.fetch(job.model_id, progress, job.folder)
         if job.kind == protocol.CHECK:
@@ -256,7 +269,7 @@ class Worker:
             logger.warning("Ignored a line that is no message: %s", error)
             return
         kind = message["type"]
-        if kind in (protocol.RUN, protocol.FETCH, protocol.CHECK):
+        if kind in (protocol.RUN, protocol.FETCH, protocol.CHECK, protocol.EXPORT):
             self._accept(str(message.get("job", "")), message)
         elif kind == protocol.CANCEL:
             self._cancel(str(message.get("job", "")))
@@ -327,7 +340,7 @@ class Worker:
 
 
 def _make_job(job_id: str, message: dict[str, Any]) -> _ActiveJob:
-    """Read a `run`, a `check` or a `fetch`.
+    """Read a `run`, a `check`, a `fetch` or an `export`.
 
     Raises:
         EngineError: SETTINGS_INVALID.
@@ -336,6 +349,11 @@ def _make_job(job_id: str, message: dict[str, Any]) -> _ActiveJob:
     if kind == protocol.FETCH:
         model_id = get_model(str(message.get("model", ""))).id
         return _ActiveJob(job_id, kind, None, model_id, str(message.get("folder", "")))
+    if kind == protocol.EXPORT:
+        content = message.get("export")
+        request = ExportRequest.from_json(content if isinstance(content, dict) else {})
+        request.check()
+        return _ActiveJob(job_id, kind, None, export=request)
     values = message.get("settings")
     settings = RunSettings.from_json(values if isinstance(values, dict) else {})
     settings.check()
