@@ -36,7 +36,6 @@ from .choice import (
 from .dense import NetworkKeeper, predict_dense
 from .doubt import find_doubt
 from .export_run import run_exports
-from .export_run import run_exports
 from .forecast import find_speed, measure_speed, say_forecast
 from .known_cameras import (
     keep_world,
@@ -120,15 +119,6 @@ class Pipeline:
         progress.plan([(STAGE_DOWNLOAD, 1.0)])
         path = fetch_checkpoint(model_id, progress, Path(folder) if folder else None)
         return {"folder": str(path.parent), "model": model_id, "bytes": path.stat().st_size}
-
-    def export(self, request: ExportRequest, progress: Progress) -> dict[str, Any]:
-        """Write an existing result for other programs; see `run_exports`.
-
-        Raises:
-            EngineError: with a remedy.
-            CancelledError: by the user's wish.
-        """
-        return run_exports(request, progress)
 
     def export(self, request: ExportRequest, progress: Progress) -> dict[str, Any]:
         """Write an existing result for other programs; see `run_exports`.
