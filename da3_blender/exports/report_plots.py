@@ -77,7 +77,7 @@ def plot_lines(
         SVG; "" where no line has a value.
     """
     values = [series_values(line) for line in series]
-    known = np.concatenate([v[np.isfinite(v)] for v in values])
+    known = np.concatenate([np.zeros(0), *(v[np.isfinite(v)] for v in values)])
     if not len(known):
         return ""
     low, high = (0.0 if from_zero else float(known.min())), float(known.max())

@@ -151,3 +151,16 @@ def test_a_result_without_tracks_or_pictures_has_a_report_too(tmp_path):
     facts = gather_facts(result)
     assert facts.errors.mean_px.tolist() == pytest.approx([0.2, 0.21, 0.22, 0.23, 0.24])
     assert choose_views(facts) == [0, 1, 2, 3, 4]
+
+
+def test_a_result_that_nobody_measured_has_a_report_of_what_there_is(tmp_path):
+    result, _, _ = write_refined_result(tmp_path / "result")
+    for name in ("track_points", "observation_px"):
+        del result.manifest["arrays"][name]
+    result.manifest["refinement"] = None
+    for view in result.views:
+        del view["residual_px"]
+    page = read_page(export_report(result, tmp_path / "out"))
+    assert "Focal length" in " ".join(page.text)
+    assert "Reprojection error" not in " ".join(page.text)
+    assert len([tag for tag, _ in page.tags if tag == "img"]) == len(FRAMES)
