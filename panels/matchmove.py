@@ -50,3 +50,10 @@ class DA3_PT_matchmove(Panel):
             names.OP_USE_CAMERAS, text="Selected", icon="OUTLINER_OB_CAMERA"
         ).source = "SELECTED"
         row.operator(names.OP_USE_CAMERAS, text="Movie Clip", icon="TRACKER").source = "CLIP"
+        column = layout.column(align=True)
+        column.label(text="Blender's Tracker")
+        row = column.row(align=True)
+        row.prop(settings, "track_count")
+        row.prop(settings, "solve", toggle=True)
+        choices = column.operator(names.OP_TRACKS_TO_CLIP, icon="TRACKING")
+        choices.count, choices.solve = settings.track_count, settings.solve
