@@ -84,8 +84,9 @@ def make_real_shapes(
             _copy_shape(root, wanted[name], part, collections[part])
         if not wanted and "" not in known:
             _make_floor(root, place, part, collections[part])
-    for ob in _list_part(root, CATCHER):
-        ob.is_shadow_catcher = True
+        for ob in _list_part(root, part):
+            _paint_grey(ob)  # a rebuild gives its mesh the photos again
+            ob.is_shadow_catcher = part == CATCHER
     if not shapes:
         return 1, "a floor"
     return len(shapes), "surface" if len(shapes) == 1 else "surfaces"
@@ -153,6 +154,10 @@ def _copy_shape(root: Object, shape: Object, part: str, collection: Collection) 
     ob.matrix_basis = shape.matrix_basis
     copy_modifiers(shape, ob)
     ob.display_type = "WIRE"
+
+
+def _paint_grey(ob: Object) -> None:
+    """Give an object its own grey: photos give light, and on that no shadow is seen."""
     for slot in ob.material_slots:
         slot.link, slot.material = "OBJECT", _make_checker("Catcher")
 

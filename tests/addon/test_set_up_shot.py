@@ -7,9 +7,8 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from da3_blender.contract.projection import unproject  # noqa: E402 - bpy first
-from tests.addon.recording_layout import draw_panel  # noqa: E402
-from tests.addon.results import SIZE, make_K, write_photo, write_result  # noqa: E402
+from tests.addon.recording_layout import draw_panel  # noqa: E402 - bpy first
+from tests.addon.results import SIZE, write_photo, write_result  # noqa: E402
 
 FRAMES = (11, 12, 13, 14)
 
@@ -54,6 +53,21 @@ def write_shot(tmp_path):
         for n in FRAMES:
             write_photo(folder / "photos" / f"plate.{n:04d}.png", shade=170 + n)
         return folder
+
+    return write
+
+
+@pytest.fixture
+def write_wall(write_shot):
+    """Write a shot whose depth maps show a wall right before the camera."""
+
+    def write():
+        depth = np.full((len(FRAMES), SIZE[1], SIZE[0]), 1.0, np.float32)
+        return write_shot(
+            depth=depth,
+            depth_confidence=np.ones_like(depth),
+            grid_from_photo=np.tile(np.eye(3), (len(FRAMES), 1, 1)),
+        )
 
     return write
 
@@ -232,21 +246,12 @@ def test_the_render_is_the_plate_with_the_cube_and_its_shadow(shot, scene, tmp_p
     assert np.abs(picture - plate)[sky].max() < 0.02  # nothing above the horizon
 
 
-def test_what_is_real_hides_objects_behind_it(scene, build, write_shot, tmp_path):
-    """Depth maps of a wall right before the cube: the render is the plate again."""
-    K = np.stack([make_K(*SIZE)] * len(FRAMES))
-    depth = np.full((len(FRAMES), SIZE[1], SIZE[0]), 1.0, np.float32)
-    folder = write_shot(
-        depth=depth,
-        depth_confidence=np.ones_like(depth),
-        grid_from_photo=np.tile(np.eye(3), (len(FRAMES), 1, 1)),
-    )
-    assert np.isfinite(unproject(depth, K.astype(np.float32), make_cameras())).all()
-    build(folder, make_mesh=True, mesh_step=2, mesh_drop_percent=0)
+def test_what_is_real_hides_objects_behind_it(scene, build, write_wall, tmp_path):
+    """The objects stand behind a wall: the render is the plate again."""
+    build(write_wall(), make_mesh=True, mesh_step=2, mesh_drop_percent=0)
     scene.render.engine = "CYCLES"
     bpy.ops.da3.set_up_shot()
-    assert len(find_parts("Holdout")) == 1
-    holdout = find_parts("Holdout")[0]
+    (holdout,) = find_parts("Holdout")
     surface = next(ob for ob in scene.objects if ob.get("da3_role") == "mesh")
     assert holdout.data == surface.data
     scene.frame_set(12)
@@ -255,6 +260,31 @@ def test_what_is_real_hides_objects_behind_it(scene, build, write_shot, tmp_path
     picture = render(scene, tmp_path / "hidden.png")
     plate = read_picture(tmp_path / "shot" / "photos" / "plate.0012.png")
     assert np.abs(picture - plate)[4:-4, 4:-4].max() < 0.02
+
+
+def test_a_rebuild_and_a_second_click_keep_shapes_and_their_grey(scene, build, write_wall):
+    folder = write_wall()
+    build(folder, make_mesh=True)
+    bpy.ops.da3.set_up_shot()
+    build(folder, make_mesh=True, mesh_step=3)
+    bpy.ops.da3.set_up_shot()
+    surface = next(ob for ob in scene.objects if ob.get("da3_role") == "mesh")
+    for part in ("Shadow Catcher", "Holdout"):
+        (ob,) = find_parts(part)
+        assert ob.data == surface.data
+        assert [slot.material.name for slot in ob.material_slots] == ["DA3 Catcher"]
+    assert surface.material_slots[0].material.name != "DA3 Catcher"
+
+
+def test_a_surface_that_comes_later_takes_the_place_of_the_floor(scene, build, write_wall):
+    folder = write_wall()
+    build(folder)
+    bpy.ops.da3.set_up_shot()
+    assert [ob.data.name for ob in find_parts("Holdout")] == ["DA3 Floor.001"]
+    build(folder, make_mesh=True)
+    bpy.ops.da3.set_up_shot()
+    assert len(find_parts("Holdout")) == len(find_parts("Shadow Catcher")) == 1
+    assert "surface" in find_parts("Holdout")[0].name
 
 
 def test_the_users_own_nodes_stay(shot, scene):
