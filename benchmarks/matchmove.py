@@ -74,6 +74,13 @@ def format_row(shot: str, solver: str, slip: Slip, solved: Solved) -> str:
     return f"| {shot} | {solver} | {frames} | {' | '.join(cells)} | {solved.seconds:.0f} |"
 
 
+def add_row(table: Path, row: dict[str, object]) -> None:
+    """Write a row among the others; a row of the same shot and solver goes."""
+    rows = json.loads(table.read_text(encoding="utf-8")) if table.exists() else []
+    rows = [each for each in rows if any(each[key] != row[key] for key in ("shot", "solver"))]
+    table.write_text(json.dumps([*rows, row], indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Read the command line, render, solve, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -91,7 +98,6 @@ def main() -> None:
         parser.error(f"no shots {', '.join(unknown)}; there are {', '.join(SHOTS)}")
     out = arguments.out.resolve()
     table = out / "table.json"
-    rows = json.loads(table.read_text(encoding="utf-8")) if table.exists() else {}
     print(_HEAD, flush=True)
     sizes = ["--frames", str(arguments.frames), "--width", str(arguments.width)]
     for name in names:
@@ -106,8 +112,7 @@ def main() -> None:
             print(format_row(name, solver, slip, solved), flush=True)
             facts = {"shot": name, "solver": solver, "seconds": solved.seconds}
             facts |= {"note": solved.note}
-            rows[f"{name} {solver}"] = facts | _drop_nan(asdict(slip))
-            table.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            add_row(table, facts | _drop_nan(asdict(slip)))
         if arguments.pictures:
             words = [str(out), arguments.pictures, name]
             run_blender("test_object", arguments.blender, words)
