@@ -368,3 +368,45 @@ def test_the_panel_offers_the_tools_and_asks_about_a_proposal(room, extension):
 def test_without_a_reconstruction_the_tools_are_grey(scene):
     for name in ("propose_upright", "set_floor", "set_origin", "set_axis", "pick_point"):
         assert not getattr(bpy.ops.da3, name).poll()
+
+
+def write_sequence(folder, move=None):
+    """Write a room seen by one camera in frames 5 to 10; photos are named alike in all folders."""
+    views = [{"name": f"f.{n:04d}.png", "frame": n, "photo": f"/plates/f.{n:04d}.png"} for n in
+             range(5, 11)]  # fmt: skip
+    points, w2c = make_room(), make_w2c(6, turns=0.3)
+    if move is not None:
+        points, w2c = move.apply_to_points(points), move.apply_to_w2c(w2c)
+    source = {"kind": "sequence", "path": "/plates", "fps": 25.0}
+    parts = {"points": points, "w2c": w2c, "count": len(points)}
+    return write_result(folder, views, manifest={"source": source}, **parts)
+
+
+def test_a_moving_camera_is_aligned_with_another_programs(scene, build, tmp_path):
+    build(write_sequence(tmp_path / "r"), show_photos=False)
+    root, (camera,) = find_roots()[0], find_role("camera")
+    move = Matrix.LocRotScale(Vector((3, 4, 5)), Euler((1, 0.2, 0.5)), Vector((2, 2, 2)))
+    other = bpy.data.objects.new("other", bpy.data.cameras.new("other"))
+    scene.collection.objects.link(other)
+    other.rotation_mode = "QUATERNION"
+    for frame in range(5, 11):
+        scene.frame_set(frame)
+        other.matrix_world = (move @ camera.matrix_world).normalized()
+        other.keyframe_insert("location", frame=frame)
+        other.keyframe_insert("rotation_quaternion", frame=frame)
+    scene.frame_set(7)
+    select(other, camera)
+    bpy.ops.da3.align_to_object()
+    assert scene.frame_current == 7
+    assert np.abs(np.array(root.matrix_world) - np.array(move)).max() < 1e-4
+
+
+def test_two_sequences_are_joined_by_their_frames(scene, build, tmp_path):
+    move = Sim3(0.4, np.array(Euler((0.3, 2, 1)).to_matrix()), np.array([5.0, 0, 1]))
+    build(write_sequence(tmp_path / "a"), show_photos=False, update=False)
+    build(write_sequence(tmp_path / "b", move), show_photos=False, update=False)
+    first, second = find_roots()
+    select(first)
+    bpy.ops.da3.join_shots()
+    joined = np.array(to_world(second, move.apply_to_points(make_room()[::500])))
+    assert np.abs(joined - np.array(to_world(first, make_room()[::500]))).max() < 1e-3
