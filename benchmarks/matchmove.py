@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.matchmove_shots.motions import FRAMES, SHOTS, WIDTH
 from benchmarks.matchmove_shots.shot import Shot, open_shot
-from benchmarks.matchmove_shots.slip import Slip, Solved, measure_slip
-from benchmarks.matchmove_shots.solved_files import load_solved, place_solved, save_solved
+from benchmarks.matchmove_shots.slip import Slip, measure_slip
+from benchmarks.matchmove_shots.solved import Solved, load_solved, place_solved, save_solved
 from benchmarks.matchmove_shots.solvers import BLENDER_PYTHON, ROOT, SOLVERS, make_bench
 
 _HEAD = (

@@ -31,7 +31,7 @@ from da3_blender.solve import (
     solve_cameras,
 )
 
-from .slip import Solved
+from .solved import Solved
 from .stand_in import Start, make_stand_in
 
 if TYPE_CHECKING:

@@ -27,10 +27,10 @@ from da3_blender.contract.cameras import (
 )
 from da3_blender.contract.similarity import Sim3, fit_sim3
 
+from .pinning import pin_points
 from .rendering import aim_camera, render_colours, set_up
 from .shot import Shot, Truth, open_shot
-from .slip import Solved, pin_points
-from .solved_files import load_solved, place_solved
+from .solved import Solved, load_solved, place_solved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

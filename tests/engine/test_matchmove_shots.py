@@ -9,8 +9,10 @@ import pytest
 
 from benchmarks.matchmove_shots.hidden_points import find_visible
 from benchmarks.matchmove_shots.motions import SHOTS, make_smooth_noise, plan_shot, turn
+from benchmarks.matchmove_shots.pinning import pin_points
 from benchmarks.matchmove_shots.shot import Truth, make_lens
-from benchmarks.matchmove_shots.slip import Solved, measure_slip, pin_points
+from benchmarks.matchmove_shots.slip import measure_slip
+from benchmarks.matchmove_shots.solved import Solved
 from benchmarks.matchmove_shots.stand_in import Errors, make_stand_in
 from da3_blender.contract.cameras import invert_rigid
 from da3_blender.contract.rotations import measure_angle

@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 Depth Anything 3 for Blender contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Solved cameras on disk, so that nobody solves twice.
+"""Solved cameras, and their files, so that nobody solves twice.
 
 Runs in the engine and under the bpy wheel; numpy only.
 """
@@ -8,16 +8,39 @@ Runs in the engine and under the bpy wheel; numpy only.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from da3_blender.contract.lens import Lens
 
-from .slip import Solved
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+Array = np.ndarray
+
+
+class Solved(NamedTuple):
+    """Cameras that somebody found; F frames.
+
+    Args:
+        w2c: (F, 4, 4) float64, OpenCV axes, any similarity; NaN where the frame is lost.
+        K: (F, 3, 3) float64, pixels of the plate.
+        lenses: per frame, None where the frame is lost.
+        seconds: that it took.
+        note: what there is to say.
+    """
+
+    w2c: Array
+    K: Array
+    lenses: list[Lens | None]
+    seconds: float = 0.0
+    note: str = ""
+
+    def list_placed(self) -> list[int]:
+        """Return the frames with a camera."""
+        usable = np.isfinite(self.w2c).all((1, 2))
+        return [i for i, lens in enumerate(self.lenses) if usable[i] and lens is not None]
 
 
 def place_solved(out: Path, shot: str, solver: str) -> Path:
