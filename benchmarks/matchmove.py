@@ -32,6 +32,7 @@ _HEAD = (
     "| shot | solver | frames | median slip, px | 95 % | worst frame | position, % of depth "
     "| rotation, degrees | seconds |\n|---|---|---|---|---|---|---|---|---|"
 )
+COMPARED = [name for name in SOLVERS if name != "truth"]
 
 
 def run_blender(module: str, blender: Path, words: list[str]) -> None:
@@ -86,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shots", nargs="*", help=f"of {', '.join(SHOTS)}; all by default")
     parser.add_argument("--out", type=Path, default=Path("out/matchmove"))
-    parser.add_argument("--solvers", nargs="*", choices=list(SOLVERS), default=list(SOLVERS))
+    parser.add_argument("--solvers", nargs="*", choices=list(SOLVERS), default=COMPARED)
     parser.add_argument("--again", nargs="*", choices=list(SOLVERS), default=[])
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--width", type=int, default=WIDTH, help="pixels of the longer side")

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from da3_blender.contract.cameras import from_blender_matrix
-from da3_blender.contract.lens import Lens
+
+from .shot import make_lens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from da3_blender.contract.lens import Lens
 
 Array = np.ndarray
 WIDTH = 1280
@@ -51,9 +54,7 @@ class ShotPlan(NamedTuple):
 
     def make_lens(self, frame: int) -> Lens:
         """Return the lens of a frame."""
-        k = self.K[frame]
-        params = (k[0, 0], k[0, 2], k[1, 2], *self.distortion)
-        return Lens("RADIAL", tuple(float(value) for value in params), self.width, self.height)
+        return make_lens(self.K[frame], self.distortion, (self.width, self.height))
 
 
 class _Motion(NamedTuple):

@@ -47,7 +47,8 @@ def pin_points(pixels: Array, visible: Array, solved: Solved) -> Array:
     rays = np.zeros((*pixels.shape[:2], 2))
     for frame in placed:
         rays[frame] = _find_rays(pixels[frame], solved.lenses[frame])
-    used = visible & np.isfinite(rays).all(-1)
+    used = visible & np.isfinite(rays).all(-1)  # a lens that folds back sees no such pixel
+    rays = np.where(used[..., None], rays, 0.0)
     used[[frame for frame in range(len(used)) if frame not in placed]] = False
     pinned = np.full((pixels.shape[1], 4), np.nan)
     enough = used.sum(0) >= _FEWEST_FRAMES

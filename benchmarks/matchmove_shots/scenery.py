@@ -60,7 +60,7 @@ def add_walker(scene: bpy.types.Scene) -> bpy.types.Object:
     every = np.concatenate([faces + index * len(points) for index in range(len(parts))])
     pattern = sample_noise(vertices, 0.06, _SEED, 3)
     colours = np.array([0.35, 0.12, 0.1]) * np.exp(1.6 * pattern)[:, None]
-    colours *= (0.6 + 0.4 * np.tile(points[:, 2:], (len(parts), 1))) ** 1.0
+    colours *= 0.6 + 0.4 * np.tile(points[:, 2:], (len(parts), 1))  # lighter above
     walker = _add_mesh(scene, "walker", vertices, every)
     _set_colours(walker, LIT, colours)
     return walker
@@ -91,14 +91,19 @@ def _build_room(scene: bpy.types.Scene) -> None:
     _add_wall(scene, "skirting", (0, deep - 0.015, 0), (wide, 0, 0), (0, 0, 0.09), white)
     _add_wall(scene, "skirting left", (0.015, 0, 0), (0, deep, 0), (0, 0, 0.09), white)
     _add_wall(scene, "frame", (2.4, deep - 0.03, 1.3), (1.0, 0, 0), (0, 0, 0.7), frame)
-    picture = _add_wall(
-        scene, "picture", (2.46, deep - 0.035, 1.36), (0.88, 0, 0), (0, 0, 0.58), (0.4, 0.4, 0.4)
-    )
+    _add_picture(scene, (2.46, deep - 0.035, 1.36), (0.88, 0, 0), (0, 0, 0.58))
+    _add_wall(scene, "socket", (4.4, deep - 0.01, 0.28), (0.08, 0, 0), (0, 0, 0.08), white)
+    _add_wall(scene, "hole", (4.428, deep - 0.012, 0.308), (0.024, 0, 0), (0, 0, 0.024), frame)
+
+
+def _add_picture(
+    scene: bpy.types.Scene, corner: Sequence[float], right: Sequence[float], up: Sequence[float]
+) -> None:
+    """Add a flat thing of many colours."""
+    picture = _add_grid(scene, "picture", (corner, right, up), 0.005)
     spots = _read_points(picture)
     tints = np.stack([sample_noise(spots, 0.2, _SEED + band, 4) for band in range(3)], axis=1)
     _set_colours(picture, "tint", 0.3 * np.exp(0.9 * tints))
-    _add_wall(scene, "socket", (4.4, deep - 0.01, 0.28), (0.08, 0, 0), (0, 0, 0.08), white)
-    _add_wall(scene, "hole", (4.428, deep - 0.012, 0.308), (0.024, 0, 0), (0, 0, 0.024), frame)
 
 
 def _add_wall(
@@ -108,20 +113,25 @@ def _add_wall(
     right: Sequence[float],
     up: Sequence[float],
     colour: Sequence[float],
+) -> None:
+    """Add a flat thing of one colour."""
+    wall = _add_grid(scene, name, (corner, right, up), 0.03)
+    count = len(wall.data.vertices)
+    _set_colours(wall, "tint", np.tile(np.array(colour, float), (count, 1)))
+
+
+def _add_grid(
+    scene: bpy.types.Scene, name: str, sides: tuple[Sequence[float], ...], spacing: float
 ) -> bpy.types.Object:
-    """Add a flat grid of points 3 cm apart or less."""
-    corner, right, up = (np.array(each, float) for each in (corner, right, up))
-    counts = [max(2, int(np.ceil(np.linalg.norm(side) / 0.03)) + 1) for side in (right, up)]
-    if name == "picture":
-        counts = [177, 117]
+    """Add a flat grid: corner, side to the right and side upwards, metres; points so far apart."""
+    corner, right, up = (np.array(each, float) for each in sides)
+    counts = [max(2, int(np.ceil(np.linalg.norm(side) / spacing)) + 1) for side in (right, up)]
     u, v = np.meshgrid(*(np.linspace(0, 1, count) for count in counts), indexing="ij")
     points = corner + u[..., None] * right + v[..., None] * up
     index = np.arange(u.size).reshape(u.shape)
     faces = [index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]]
     faces = np.stack(faces, axis=-1).reshape(-1, 4)
-    wall = _add_mesh(scene, name, points.reshape(-1, 3), faces)
-    _set_colours(wall, "tint", np.tile(np.array(colour, float), (u.size, 1)))
-    return wall
+    return _add_mesh(scene, name, points.reshape(-1, 3), faces)
 
 
 def _add_mesh(scene: bpy.types.Scene, name: str, points: Array, faces: Array) -> bpy.types.Object:

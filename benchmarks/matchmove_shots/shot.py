@@ -15,6 +15,7 @@ import numpy as np
 from da3_blender.contract.lens import Lens
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Array = np.ndarray
@@ -87,7 +88,7 @@ class Truth:
         return cls(**arrays)
 
 
-def make_lens(K: Array, distortion: Array, size: tuple[int, int]) -> Lens:
+def make_lens(K: Array, distortion: Sequence[float], size: tuple[int, int]) -> Lens:
     """Return a lens of OpenCV's model with k1 and k2 and square pixels."""
     params = (K[0, 0], K[0, 2], K[1, 2], *distortion)
     return Lens("RADIAL", tuple(float(value) for value in params), *size)

@@ -78,6 +78,12 @@ def choose_settings(shot: Shot) -> RunSettings:
     )
 
 
+def keep_truth(shot: Shot, _bench: Bench) -> Solved:
+    """Take the true cameras: their slip is what the measure itself is worth."""
+    truth = shot.load_truth()
+    return Solved(truth.w2c, truth.K, [truth.make_lens(frame) for frame in range(len(truth.w2c))])
+
+
 def keep_stand_in(shot: Shot, bench: Bench) -> Solved:
     """Take the stand-in's cameras as they are."""
     size = shot.load_truth().size
@@ -188,6 +194,7 @@ def solve_by_blender(shot: Shot, bench: Bench) -> Solved:
 
 
 SOLVERS: dict[str, Callable[[Shot, Bench], Solved]] = {
+    "truth": keep_truth,
     "stand-in": keep_stand_in,
     "refined": solve_refined,
     "colmap": solve_by_colmap,

@@ -114,6 +114,19 @@ def test_slip_is_that_of_the_best_place():
             assert (measure(moved) >= best).all()
 
 
+def test_a_lens_that_cannot_see_a_pixel_pins_by_the_other_frames():
+    truth = make_truth(distortion=(-0.1, 0.0))
+    solved = solve_truly(truth)
+    folded = make_lens(truth.K[0], (-40.0, 0.0), SIZE)  # sees a spot in the middle only
+    assert np.isnan(folded.photo_to_pinhole(truth.pixels[5])).any()
+    solved.lenses[5] = folded
+    pinned = pin_points(truth.pixels, truth.visible, solved)
+    assert np.isfinite(pinned).all()
+    slip = measure_slip(truth, solved)
+    assert slip.median < 1.0
+    assert slip.worst_frame > 20
+
+
 def test_lost_frames_are_counted_and_fail_a_shot():
     truth = make_truth(frames=20)
     solved = solve_truly(truth)
