@@ -51,7 +51,7 @@ ALLOWED: dict[str, tuple[set[str], set[str]]] = {
     "installer": ({"installer", "contract"}, set()),
     "scene": (
         {"scene", "splats", "flights", "camera_files", "contract"},
-        {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "numpy"},
+        {"bpy", "bpy_extras", "mathutils", "blf", "gpu", "gpu_extras", "numpy"},
     ),
     "operators": (
         {"operators", "client", "scene", "splats", "flights", "camera_files", "contract"},

@@ -7,7 +7,15 @@ Runs in Blender.
 
 from __future__ import annotations
 
-from . import flight_render, point_drawing, preview_drawing, properties, splat_drawing, splat_inputs
+from . import (
+    flight_render,
+    picked_drawing,
+    point_drawing,
+    preview_drawing,
+    properties,
+    splat_drawing,
+    splat_inputs,
+)
 
 
 def is_registered() -> bool:
@@ -23,10 +31,12 @@ def register() -> None:
     splat_inputs.register()
     splat_drawing.register()
     flight_render.register()
+    picked_drawing.register()
 
 
 def unregister() -> None:
     """Stop drawing points and remove the scene's settings."""
+    picked_drawing.unregister()
     flight_render.unregister()
     splat_drawing.unregister()
     splat_inputs.unregister()

@@ -107,7 +107,7 @@ def add_picked(context: Context, root: Object, position: Sequence[float]) -> Obj
     ob = bpy.data.objects.new(f"{POINT_NAME} {number}", None)
     ob[names.PROP_ROLE], ob[names.PROP_POINT] = names.ROLE_POINT, number
     ob.empty_display_type, ob.empty_display_size = "SPHERE", _POINT_SIZE * root.empty_display_size
-    ob.show_name = ob.show_in_front = True
+    ob.show_in_front = True
     ob.parent = root
     root.users_collection[0].objects.link(ob)
     context.view_layer.update()

@@ -283,6 +283,23 @@ def test_the_mouse_finds_the_point_in_front(room, extension):
     assert picking.find_point(room, window, (320.0, 5000.0)) is None  # above the wall
 
 
+def test_marks_stand_where_the_view_shows_the_points(room, extension):
+    """A view with a plain perspective; a point behind the viewer has no mark."""
+    from types import SimpleNamespace
+
+    drawing = extension("da3_blender.scene.picked_drawing")
+    pick((0, 0, 0), (1, 0.5, -2), (0, 0, 9))
+    matrix = Matrix(((2, 0, 0, 0), (0, 2, 0, 0), (0, 0, 1, 0), (0, 0, -1, 4)))
+    region = SimpleNamespace(width=800, height=600)
+    marks = drawing.list_marks(bpy.context, region, SimpleNamespace(perspective_matrix=matrix))
+    assert [mark.number for mark in marks] == [1, 2]
+    assert marks[0][1:] == pytest.approx((400, 300))
+    assert marks[1][1:] == pytest.approx((400 + 400 * 2 / 6, 300 + 300 * 1 / 6))
+    find_role("point")[0].hide_set(state=True)
+    marks = drawing.list_marks(bpy.context, region, SimpleNamespace(perspective_matrix=matrix))
+    assert [mark.number for mark in marks] == [2]
+
+
 def test_one_camera_is_put_where_another_object_is(room):
     camera = find_role("camera")[2]
     target = bpy.data.objects.new("witness", bpy.data.cameras.new("witness"))
