@@ -105,7 +105,8 @@ class _Sight(NamedTuple):
             step = _STEP * np.abs(camera[:, 2:]) + 1e-300
             moved = camera + step * np.concatenate([np.zeros((1, 3)), np.eye(3)])[:, None]
             at = see_points(moved, lens)  # (4, Q, 2)
-            bend = (at[1:] - at[0]) / step  # (3, Q, 2)
+            with np.errstate(over="ignore"):  # in the plane of the lens
+                bend = (at[1:] - at[0]) / step  # (3, Q, 2)
             good = self.used[frame] & (camera[:, 2] > 0) & np.isfinite(bend).all((0, 2))
             slide[frame] = np.where(good[:, None], at[0] - self.pixels[frame], _BEHIND_PX)
             slide[frame, ~self.used[frame]] = 0

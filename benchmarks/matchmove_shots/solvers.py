@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 BLENDER_PYTHON = ROOT / ".env" / "blender-5.2" / "bin" / "python"
 SEED = 0
+_FEATURES = 4096  # for COLMAP alone as many as the refinement takes; all pairs take long
 _TURNS_ONLY = ("rotation",)
 _ZOOMS = ("zoom",)
 _RICH_LENS = ("distortion",)
@@ -71,6 +72,7 @@ def choose_settings(shot: Shot) -> RunSettings:
         output=str(shot.folder / "never-written"),
         input_kind="SEQUENCE",
         use_focal_prior=False,
+        max_features=_FEATURES,
         lens_model="RADIAL" if shot.name in _RICH_LENS else "SIMPLE_RADIAL",
         refine_focal="ZOOM" if shot.name in _ZOOMS else "SHARED",
         masks=str(shot.masks or ""),
