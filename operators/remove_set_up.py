@@ -8,7 +8,6 @@ Runs in Blender.
 from bpy.types import Context, Operator
 
 from ..da3_blender.contract import names
-from ..da3_blender.scene.lookup import find_root
 from ..da3_blender.scene.shot_setup import remove_set_up
 from ..da3_blender.scene.world_points import leave_edit_mode
 
@@ -27,7 +26,7 @@ class DA3_OT_remove_set_up(Operator):
     @classmethod
     def poll(cls, context: Context) -> bool:
         """Need a set-up."""
-        if find_root(context) is None or names.PROP_SET_UP not in context.scene:
+        if names.PROP_SET_UP not in context.scene:
             cls.poll_message_set("No shot of this scene is set up")
             return False
         return True
@@ -35,6 +34,6 @@ class DA3_OT_remove_set_up(Operator):
     def execute(self, context: Context) -> set[str]:
         """Remove it."""
         leave_edit_mode(context)
-        count = remove_set_up(context, find_root(context))
+        count = remove_set_up(context)
         self.report({"INFO"}, f"The set-up is removed: {count} objects, view layers and nodes")
         return {"FINISHED"}

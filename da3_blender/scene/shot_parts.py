@@ -8,6 +8,7 @@ finds it again and the removal takes it away.
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Final
 
 import bpy
@@ -21,12 +22,12 @@ from .modifier_copy import copy_modifiers
 from .shot_place import make_standing
 
 if TYPE_CHECKING:
-    from bpy.types import Collection, Context, Material, Mesh, Object
+    from bpy.types import Collection, Context, Material, Mesh, Object, Scene
 
     from .shot_place import ShotPlace
 
 PART: Final = "da3_part"  # on what a set-up has made: which part it is
-_OWNER: Final = "da3_owner"  # on its collections: the root
+_OWNER: Final = "da3_owner"  # on a root and the collections of its set-up: a word of their own
 _SHAPE: Final = "da3_shape"  # on a catcher or holdout: the object whose mesh it has
 WHOLE: Final = "Set-up"
 OBJECTS: Final = "CG"
@@ -40,6 +41,8 @@ _MATERIALS: Final = {"Cube": (0.8, 0.3), "Cone": (0.75, 0.25), "Catcher": (0.8, 
 
 def make_collections(context: Context, root: Object) -> dict[str, Collection]:
     """Make or find the collections of a set-up: the whole, and CG, catcher and holdout in it."""
+    if _OWNER not in root:
+        root[_OWNER] = uuid.uuid4().hex
     whole = find_collection(root, WHOLE)
     if whole is None:
         whole = _make_collection(root, WHOLE)
@@ -53,11 +56,20 @@ def make_collections(context: Context, root: Object) -> dict[str, Collection]:
 
 
 def find_collection(root: Object, part: str) -> Collection | None:
-    """Return the collection of one part of a root's set-up."""
+    """Return the collection of one part of a root's set-up.
+
+    A pointer to the root would keep it in the file after the user has deleted it.
+    """
     for collection in bpy.data.collections:
-        if collection.get(PART) == part and collection.get(_OWNER) == root:
+        if collection.get(PART) == part and collection.get(_OWNER) == root.get(_OWNER):
             return collection
     return None
+
+
+def list_collections(scene: Scene) -> list[Collection]:
+    """Return all collections of set-ups in a scene, the inner ones first."""
+    found = [item for item in scene.collection.children_recursive if PART in item]
+    return sorted(found, key=lambda item: item[PART] == WHOLE)
 
 
 def list_set_up(root: Object) -> list[Object]:
@@ -129,7 +141,7 @@ def _list_part(root: Object, part: str) -> list[Object]:
 def _make_collection(root: Object, part: str) -> Collection:
     title = f"{root.name} {part}" if part == WHOLE else part
     collection = bpy.data.collections.new(title)
-    collection[PART], collection[_OWNER] = part, root
+    collection[PART], collection[_OWNER] = part, root[_OWNER]
     return collection
 
 

@@ -21,13 +21,9 @@ from .plate_compositing import lay_over_plate, remove_plate_nodes
 from .render_setup import match_render_to_camera, set_timeline
 from .shot_layers import is_ours, make_layers
 from .shot_parts import (
-    CATCHER,
-    HOLDOUT,
     OBJECTS,
     PART,
-    WHOLE,
-    find_collection,
-    list_set_up,
+    list_collections,
     make_collections,
     make_light,
     make_real_shapes,
@@ -95,8 +91,8 @@ def set_up_shot(context: Context, root: Object, *, has_test_objects: bool) -> Sh
     )
 
 
-def remove_set_up(context: Context, root: Object) -> int:
-    """Take away what a set-up has made, and put the render settings that it changed back.
+def remove_set_up(context: Context) -> int:
+    """Take away what set-ups have made in a scene, and put its render settings back.
 
     Camera, size and frames stay: they fit the plate. Objects of the user's in the collection CG
     go to the scene's own collection.
@@ -105,15 +101,13 @@ def remove_set_up(context: Context, root: Object) -> int:
         How many objects were removed.
     """
     scene = context.scene
-    objects = list_set_up(root)
-    for ob in objects:
-        _remove_object(ob)
-    for part in (OBJECTS, CATCHER, HOLDOUT, WHOLE):
-        collection = find_collection(root, part)
-        if collection is None:
-            continue
-        for ob in collection.objects:
-            if ob.name not in scene.collection.objects:
+    count = 0
+    for collection in list_collections(scene):
+        for ob in list(collection.objects):
+            if ob.get(names.PROP_ROLE) == names.ROLE_SET_UP:
+                _remove_object(ob)
+                count += 1
+            elif ob.name not in scene.collection.objects:
                 scene.collection.objects.link(ob)
         for child in collection.children:
             if PART not in child:
@@ -124,7 +118,7 @@ def remove_set_up(context: Context, root: Object) -> int:
     before = read_set_up(scene)
     if before is not None:
         _put_back(context, before)
-    return len(objects)
+    return count
 
 
 def read_set_up(scene: Scene) -> dict[str, Any] | None:

@@ -190,6 +190,18 @@ def test_removing_keeps_the_users_objects(shot, scene):
     assert mine.name in scene.collection.objects
 
 
+def test_removing_also_works_after_the_reconstruction_is_deleted(shot, scene):
+    bpy.ops.da3.set_up_shot()
+    for ob in shot.children_recursive:
+        if ob.get("da3_role") != "set_up":
+            bpy.data.objects.remove(ob)
+    assert shot.users <= 2  # collection and parents do not hold it
+    bpy.data.objects.remove(shot)
+    bpy.ops.da3.remove_set_up()
+    assert not find_parts()
+    assert len(scene.view_layers) == 1
+
+
 def test_it_is_one_undo_step(shot, scene):
     before = count_all()
     bpy.ops.da3.set_up_shot()
