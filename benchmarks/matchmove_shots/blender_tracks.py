@@ -149,11 +149,11 @@ def solve(tracker: Tracker, focal_px: float, *, is_tripod: bool) -> str:
     for number in range(_ROUNDS):
         camera.focal_length_pixels = focal_px
         camera.k1 = camera.k2 = camera.k3 = 0.0
-        tracker.run(bpy.ops.clip.solve_camera)
-        LOG.info("round %d", number + 1)
+        trouble = _solve_once(tracker)
+        LOG.info("round %d: %s", number + 1, trouble or "solved")
         reconstruction = tracking.reconstruction
         if not reconstruction.is_valid:
-            return "Blender's solver fails"
+            return f"Blender's solver fails: {trouble}"
         note = f"{len(tracker.tracks)} tracks, Blender says {reconstruction.average_error:.2f} px"
         if number == _ROUNDS - 1:
             break
@@ -161,6 +161,21 @@ def solve(tracker: Tracker, focal_px: float, *, is_tripod: bool) -> str:
         limit = max(_WORST_PX, 3 * float(np.median(list(errors.values()) or [0.0])))
         tracker.delete([name for name, error in errors.items() if error > limit])
     return note
+
+
+def _solve_once(tracker: Tracker) -> str:
+    """Solve; where no two keyframes are found, try first and middle. Return what went wrong."""
+    settings = tracker.clip.tracking.settings
+    try:
+        tracker.run(bpy.ops.clip.solve_camera)
+    except RuntimeError as error:  # Blender's report, such as that there are no good keyframes
+        if not settings.use_keyframe_selection:
+            return str(error).strip()
+        settings.use_keyframe_selection = False
+        one = tracker.clip.tracking.objects[0]
+        one.keyframe_a, one.keyframe_b = 1, tracker.scene.frame_end // 2
+        return _solve_once(tracker)
+    return ""
 
 
 def read_cameras(tracker: Tracker, frames: int) -> dict[str, Array]:

@@ -99,11 +99,11 @@ def _build_room(scene: bpy.types.Scene) -> None:
 def _add_picture(
     scene: bpy.types.Scene, corner: Sequence[float], right: Sequence[float], up: Sequence[float]
 ) -> None:
-    """Add a flat thing of many colours."""
-    picture = _add_grid(scene, "picture", (corner, right, up), 0.005)
+    """Add a flat thing of soft colours that offer a tracker nothing but its corners."""
+    picture = _add_grid(scene, "picture", (corner, right, up), 0.02)
     spots = _read_points(picture)
-    tints = np.stack([sample_noise(spots, 0.2, _SEED + band, 4) for band in range(3)], axis=1)
-    _set_colours(picture, "tint", 0.3 * np.exp(0.9 * tints))
+    tints = np.stack([sample_noise(spots, 0.5, _SEED + band, 1) for band in range(3)], axis=1)
+    _set_colours(picture, "tint", 0.3 * np.exp(0.4 * tints))
 
 
 def _add_wall(
