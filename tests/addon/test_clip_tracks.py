@@ -9,8 +9,10 @@ import pytest
 
 bpy = pytest.importorskip("bpy")
 
-from da3_blender.contract.camera_file import read_camera_file  # noqa: E402 - bpy first
-from da3_blender.contract.cameras import invert_rigid  # noqa: E402
+from mathutils import Matrix  # noqa: E402 - bpy first
+
+from da3_blender.contract.camera_file import read_camera_file  # noqa: E402
+from da3_blender.contract.cameras import invert_rigid, to_blender_matrix  # noqa: E402
 from da3_blender.contract.lens import Lens  # noqa: E402
 from da3_blender.contract.pose_alignment import align_poses, measure_residual  # noqa: E402
 from tests.addon.results import write_photo, write_result  # noqa: E402
@@ -140,6 +142,28 @@ def test_blender_solves_exact_tracks_through_every_lens(make_shot, write, name, 
     assert angle < (0.1 if name == "anamorphic" else 2e-3)
 
 
+def test_a_solved_clip_stands_where_its_camera_stands(make_shot, write, scene, tmp_path):
+    """Moved, turned and scaled as one orients a solved scene, with a parent."""
+    clip = write(make_shot(LENSES["radial"]), solve=True).clip
+    rig = bpy.data.objects.new("rig", None)
+    ob = bpy.data.objects.new("solved", bpy.data.cameras.new("solved"))
+    for item in (rig, ob):
+        scene.collection.objects.link(item)
+    rig.location, rig.rotation_euler = (1, -2, 3), (0.1, 0.2, 0.9)
+    ob.parent = rig
+    ob.location, ob.rotation_euler, ob.scale = (4, 5, 6), (1.2, 0.1, -0.4), (3, 3, 3)
+    solver = ob.constraints.new("CAMERA_SOLVER")
+    solver.use_active_clip, solver.clip = False, clip
+    path = tmp_path / "clip.json"
+    bpy.ops.da3.use_cameras(source="CLIP", filepath=str(path))
+    cameras = read_camera_file(path)
+    for index, frame in enumerate(FRAMES):
+        scene.frame_set(frame)
+        location, rotation, _ = ob.matrix_world.decompose()
+        truth = np.array(Matrix.LocRotScale(location, rotation, None))
+        assert np.abs(to_blender_matrix(cameras.w2c[index]) - truth).max() < 1e-5
+
+
 def test_more_terms_than_ours_are_matched_and_told(make_shot, write, extension):
     clip = write(make_shot(LENSES["radial"]), solve=True).clip
     read = extension("da3_blender.scene.clip_lens").read_clip_lens
@@ -206,6 +230,56 @@ def test_the_clip_is_the_plate_with_its_numbers(make_shot, write, scene):
     assert clip.filepath.endswith("sh.0101.png")
     assert (clip.source, clip.frame_start, clip.frame_duration) == ("SEQUENCE", 101, 20)
     assert tuple(clip.size) == SIZE
+
+
+def write_video(scene, path):
+    """Render a video with Blender's own encoder."""
+    settings, render = scene.render.image_settings, scene.render
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO"  # 5.0 and later
+    settings.file_format, render.ffmpeg.format = "FFMPEG", "MPEG4"
+    render.engine = "BLENDER_WORKBENCH"
+    render.resolution_x, render.resolution_y = SIZE
+    scene.frame_start, scene.frame_end, render.fps = 1, len(FRAMES), 25
+    render.filepath = str(path)
+    scene.camera = bpy.data.objects.new("c", bpy.data.cameras.new("c"))
+    scene.collection.objects.link(scene.camera)
+    bpy.ops.render.render(animation=True)
+    assert path.exists()
+
+
+def test_the_clip_of_a_video_counts_its_frames(scene, build, write, tmp_path):
+    path = tmp_path / "clip.mp4"
+    lens = LENSES["pinhole"]
+    write_video(scene, path)
+    w2c, points = make_cameras(), make_points()
+    view, track, px = observe(lens, w2c, points)
+    views = [
+        {"name": f"clip.mp4#{n:06d}", "frame": n, "width": SIZE[0], "height": SIZE[1]}
+        | {"path": str(path), "photo": str(path)}
+        for n in range(1, len(FRAMES) + 1)
+    ]
+    folder = write_result(
+        tmp_path / "shot",
+        views,
+        manifest={
+            "source": {"kind": "video", "path": str(path), "fps": 25.0},
+            "lenses": [lens.to_json()],
+        },
+        w2c=w2c,
+        K=np.stack([lens.K] * len(views)),
+        track_points=points,
+        observation_view=view.astype(np.int32),
+        observation_track=track.astype(np.int32),
+        observation_px=px.astype(np.float32),
+    )
+    build(folder)
+    report = write(folder, solve=True)
+    assert (report.clip.source, report.clip.frame_duration) == ("MOVIE", len(FRAMES))
+    assert tuple(report.clip.size) == SIZE
+    assert report.blender_error_px < 0.05
+    solved = report.clip.tracking.objects[0].reconstruction.cameras
+    assert [camera.frame for camera in solved] == list(range(1, len(FRAMES) + 1))
 
 
 def test_again_it_replaces_its_own_tracks_and_keeps_the_users(make_shot, write):

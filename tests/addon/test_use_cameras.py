@@ -12,7 +12,7 @@ from mathutils import Euler, Matrix, Vector  # noqa: E402
 
 from da3_blender.contract.camera_file import read_camera_file  # noqa: E402
 from da3_blender.contract.cameras import from_blender_points  # noqa: E402
-from tests.addon.results import write_photo, write_photos_result  # noqa: E402
+from tests.addon.results import write_photo, write_photos_result, write_result  # noqa: E402
 
 POINTS = np.random.default_rng(0).uniform((-2, 3, -2), (2, 9, 2), (12, 3))  # before +y
 LEVEL = Euler((np.pi / 2, 0, 0))
@@ -189,3 +189,17 @@ def test_it_is_written_beside_the_blend(scene, tmp_path):
     cameras = take(ob)
     assert scene.da3.known_cameras == str(tmp_path / "my_cam_cameras.json")
     assert len(cameras.views) == 1
+
+
+def test_a_result_with_these_cameras_stands_among_them(scene, build, tmp_path):
+    scene.render.resolution_x, scene.render.resolution_y = 64, 48
+    theirs = [add_camera("a"), add_camera("b", place=(2, -3, 1))]
+    cameras = take(*theirs, filepath=str(tmp_path / "cameras.json"))
+    folder = write_result(tmp_path / "r", [{}, {}], w2c=cameras.w2c, K=cameras.K)
+    build(folder, show_photos=False)
+    bpy.context.view_layer.update()
+    ours = [ob for ob in scene.objects if ob.get("da3_role") == "camera"]
+    for mine, known in zip(ours, theirs, strict=True):
+        assert np.abs(np.array(mine.matrix_world) - np.array(known.matrix_world)).max() < 1e-5
+        difference = project_in_blender(mine, (64, 48)) - project_in_blender(known, (64, 48))
+        assert np.abs(difference).max() < TOLERANCE_PX
