@@ -206,10 +206,10 @@ def _follow(part: Array, rng: np.random.Generator) -> _Motion:
     return _Motion(eye, np.tile(_WELL + [0.1, 0.1, 0.2], (len(part), 1)), angle)
 
 
-def _look_around(part: Array, rng: np.random.Generator) -> _Motion:
+def _pass_wall(part: Array, rng: np.random.Generator) -> _Motion:
     shift, angle = _hold(part, rng, 1.0, 0.4)
-    eye = _go(part, (3.5, 0.7, 1.5), (2.9, 0.9, 1.5)) + shift
-    return _Motion(eye, _go(part, (2.6, 5.0, 1.25), (3.2, 5.0, 1.25)), angle)
+    eye = _go(part, (1.0, 2.3, 1.4), (4.4, 2.5, 1.4)) + shift
+    return _Motion(eye, _go(part, (1.0, 5.0, 0.9), (4.5, 5.0, 0.9)), angle)
 
 
 SHOTS: dict[str, Callable[[Array, np.random.Generator], _Motion]] = {
@@ -221,7 +221,7 @@ SHOTS: dict[str, Callable[[Array, np.random.Generator], _Motion]] = {
     "zoom": _zoom,
     "distortion": _arc,
     "person": _follow,
-    "blank_walls": _look_around,
+    "blank_walls": _pass_wall,
 }
 
 

@@ -152,9 +152,13 @@ def _save_mask(scene: bpy.types.Scene, plan: ShotPlan, frame: int, shot: Shot) -
     walker = scene.objects["walker"]
     aim_camera(scene, plan.w2c[frame], plan.K[frame], plan.width, plan.height)
     moving = render_moving(scene, walker)
-    for axis in (0, 1):
-        for _ in range(_GROW_PX):
-            moving = moving | np.roll(moving, 1, axis) | np.roll(moving, -1, axis)
+    for _ in range(_GROW_PX):
+        grown = moving.copy()
+        grown[1:] |= moving[:-1]
+        grown[:-1] |= moving[1:]
+        grown[:, 1:] |= moving[:, :-1]
+        grown[:, :-1] |= moving[:, 1:]
+        moving = grown
     folder = shot.folder / "masks"
     folder.mkdir(exist_ok=True)
     mask = np.where(moving, 0, 255).astype(np.uint8)

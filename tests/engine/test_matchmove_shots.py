@@ -212,7 +212,7 @@ def test_shots_move_as_their_names_say(name):
     centres = invert_rigid(plan.w2c)[:, :3, 3]
     extent = np.linalg.norm(np.ptp(centres, axis=0))
     reach = {"rotation": (0, 1e-9), "low_parallax": (0.01, 0.12), "zoom": (0.05, 0.4)}
-    least, most = reach.get(name, (0.5, 3.0))
+    least, most = reach.get(name, (0.5, 3.6))
     assert least <= extent <= most
     assert plan.K[-1, 0, 0] / plan.K[0, 0, 0] == pytest.approx(1.8 if name == "zoom" else 1)
     assert (plan.width, plan.height) == ((720, 1280) if name == "portrait" else (1280, 720))
