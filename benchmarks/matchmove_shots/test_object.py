@@ -13,7 +13,7 @@ import argparse
 import io
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -32,9 +32,6 @@ from .rendering import aim_camera, render_colours, set_up
 from .shot import Shot, Truth, open_shot
 from .solved import Solved, load_solved, place_solved
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 Array = np.ndarray
 _SIDE_M = 0.3
 _SQUARES = 4  # along an edge
@@ -43,7 +40,7 @@ _GROUND_M = 0.2  # height below which a hidden point is ground
 _PANEL = 480  # pixels of the longer side
 _CROP = 0.5  # share of the plate that a panel shows
 _MOST_BYTES = 120_000
-_TURNS_ONLY = 0.01  # path of the camera, share of the median depth, below which it only turns
+_TURNS_ONLY = 1e-4  # path of the camera, share of the median depth, below which it only turns
 _SUPER = 2
 _RING_PX = 5
 
@@ -52,33 +49,46 @@ class Pinned(NamedTuple):
     """Where the object stands.
 
     Args:
+        frames: three of them that see the point.
         point: index of the hidden point at the middle of its foot.
         solved_from_true: similarity that holds near that point.
     """
 
+    frames: list[int]
     point: int
     solved_from_true: Sim3
 
 
-def pin_object(truth: Truth, solved: Solved, frames: Sequence[int]) -> Pinned:
-    """Choose a hidden point and find the object's place in the solved world.
+def pin_object(truth: Truth, solved: Solved) -> Pinned:
+    """Choose a hidden point and frames, and find the object's place in the solved world.
 
     Raises:
-        SystemExit: no hidden point is pinned and visible in these frames.
+        ValueError: no hidden point is pinned.
     """
     places = _place_points(truth, solved)
-    seen = truth.visible[list(frames)].all(0) & np.isfinite(places).all(1)
+    usable = np.isfinite(places).all(1)
+    placed = np.array(solved.list_placed())
+    seen = truth.visible[placed] & usable
     if not seen.any():
-        message = "no hidden point is seen in all of the frames; choose other frames"
-        raise SystemExit(message)
-    middle = frames[len(frames) // 2]
-    away = np.linalg.norm(truth.pixels[middle] / truth.size - [0.5, 0.62], axis=1)
+        message = "no hidden point could be pinned"
+        raise ValueError(message)
+    if not seen[_pick(len(placed))].all(0).any():
+        # The camera leaves everything behind: the frames are those of a point seen for long.
+        placed = placed[seen[:, seen.sum(0).argmax()]]
+        seen = truth.visible[placed] & usable
+    chosen = _pick(len(placed))
+    away = np.linalg.norm(truth.pixels[placed[chosen[1]]] / truth.size - [0.5, 0.62], axis=1)
     high = to_blender_points(truth.points)[:, 2] > _GROUND_M
-    point = int(np.argmin(away + 10.0 * high + 100.0 * ~seen))
-    usable = np.flatnonzero(np.isfinite(places).all(1))
+    point = int(np.argmin(away + 10.0 * high + 100.0 * ~seen[chosen].all(0)))
     distance = np.linalg.norm(truth.points[usable] - truth.points[point], axis=1)
-    near = usable[np.argsort(distance)[:_NEAREST]]
-    return Pinned(point, fit_sim3(truth.points[near], places[near]))
+    near = np.flatnonzero(usable)[np.argsort(distance)[:_NEAREST]]
+    fitted = fit_sim3(truth.points[near], places[near])
+    return Pinned([int(frame) for frame in placed[chosen]], point, fitted)
+
+
+def _pick(count: int) -> list[int]:
+    """Return the first, the middle and the last of so many."""
+    return [0, count // 2, count - 1]
 
 
 def _place_points(truth: Truth, solved: Solved) -> Array:
@@ -137,11 +147,9 @@ def build_object(scene: bpy.types.Scene) -> bpy.types.Object:
 
 
 def film(shot: Shot, solved: Solved, scene: bpy.types.Scene) -> Image.Image:
-    """Film the object in the first, middle and last frame that have a camera."""
+    """Film the object in the first, middle and last frame that have a camera and see it."""
     truth = shot.load_truth()
-    placed = [f for f, lens in enumerate(solved.lenses) if lens is not None]
-    frames = [placed[0], placed[len(placed) // 2], placed[-1]]
-    pinned = pin_object(truth, solved, frames)
+    pinned = pin_object(truth, solved)
     thing = build_object(scene)
     foot = to_blender_points(truth.points[pinned.point][None])[0]
     stand = np.eye(4)
@@ -151,7 +159,7 @@ def film(shot: Shot, solved: Solved, scene: bpy.types.Scene) -> Image.Image:
     scale = pinned.solved_from_true.scale
     scene.camera.data.clip_start, scene.camera.data.clip_end = 0.1 * scale, 100 * scale
     bpy.context.view_layer.update()
-    panels = [_make_panel(shot, truth, solved, frame, pinned.point) for frame in frames]
+    panels = [_make_panel(shot, truth, solved, frame, pinned.point) for frame in pinned.frames]
     bpy.data.objects.remove(thing)
     width, height = panels[0].size
     strip = Image.new("RGB", (3 * width, height))
@@ -247,7 +255,7 @@ def main() -> None:
     set_up(bpy.context.scene)
     for name in arguments.shots:
         solved = load_solved(place_solved(arguments.out, name, arguments.solver))
-        if not any(lens is not None for lens in solved.lenses):
+        if not solved.list_placed():
             print(f"{name}: {arguments.solver} found no cameras")  # noqa: T201 - a script
             continue
         picture = film(open_shot(arguments.out, name), solved, bpy.context.scene)
