@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..contract.lens import Lens
     from .depth_priors import DepthPriors
+    from .pose_priors import PosePriors
     from .tracks import Tracks
 
 _DENSE_UP_TO: Final = 60  # views; above, sparse factors of the normal equations are cheaper
@@ -139,7 +140,7 @@ def adjust(
     scene: TrackedScene,
     freedom: Freedom,
     loss_px: float,
-    priors: DepthPriors | None = None,
+    priors: tuple[DepthPriors | None, PosePriors | None] = (None, None),
     *,
     wants_sigma: bool = False,
 ) -> Adjusted:
@@ -149,21 +150,26 @@ def adjust(
         scene: to start from.
         freedom: what may change.
         loss_px: scale of the Cauchy loss: larger errors count less and less.
-        priors: soft ties of points to a known depth. Without any that say where the world is,
-            one camera and the size of the scene are held.
+        priors: soft ties of points to a known depth, and of cameras to expected places. Without
+            any, one camera and the size of the scene are held.
         wants_sigma: also tell how sure the focal lengths are.
 
     Raises:
         RuntimeError: the problem cannot be solved at all.
     """
-    model = build_model(scene)
+    depth_priors, pose_priors = priors
+    model = build_model(scene, pose_priors)
     config = pycolmap.BundleAdjustmentConfig()
     for view in np.unique(scene.tracks.view).tolist():
         config.add_image(view + 1)
-    if priors is None or not priors.is_absolute:
+    if depth_priors is not None:
+        depth_priors.add_to(model, config)
+    if pose_priors is not None:
+        pose_priors.add_to(model, config, len(scene.w2c) + 1)
+        for number in range(1, len(scene.lenses) + 1):
+            config.set_constant_cam_intrinsics(len(scene.lenses) + number)
+    if depth_priors is None or not depth_priors.is_absolute:
         config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
-    if priors is not None:
-        priors.add_to(model, config)
     options = _make_options(len(scene.w2c), freedom, loss_px)
     adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
     summary = adjuster.solve()
@@ -173,13 +179,21 @@ def adjust(
     adjusted = _read_model(scene, model)
     sigma: list[float | None] = [None] * len(scene.lenses)
     if wants_sigma and freedom.focal:
-        sigma = _measure_sigma(model, adjuster, adjusted)
+        sigma = _measure_sigma(adjusted, options, depth_priors)
     return Adjusted(adjusted, sigma)
 
 
-def build_model(scene: TrackedScene) -> pycolmap.Reconstruction:
-    """Return a model with image and frame i + 1 for view i, point i + 1 for point i."""
+def build_model(
+    scene: TrackedScene, pose_priors: PosePriors | None = None
+) -> pycolmap.Reconstruction:
+    """Return a model with image and frame i + 1 for view i, point i + 1 for point i.
+
+    Args:
+        scene: cameras and points.
+        pose_priors: then frames that need it have a second image, N + i + 1, of a coarse camera.
+    """
     model = pycolmap.Reconstruction()
+    count = len(scene.lenses)
     for number, lens in enumerate(scene.lenses, 1):
         camera = pycolmap.Camera(
             camera_id=number,
@@ -189,7 +203,16 @@ def build_model(scene: TrackedScene) -> pycolmap.Reconstruction:
             params=list(lens.params),
         )
         camera.has_prior_focal_length = True
-        model.add_camera_with_trivial_rig(camera)
+        if pose_priors is None:
+            model.add_camera_with_trivial_rig(camera)
+            continue
+        coarse = pose_priors.make_camera(count + number)
+        model.add_camera(camera)
+        model.add_camera(coarse)
+        rig = pycolmap.Rig(rig_id=number)
+        rig.add_ref_sensor(camera.sensor_id)
+        rig.add_sensor(coarse.sensor_id, pycolmap.Rigid3d())
+        model.add_rig(rig)
     tracks = scene.tracks
     order = np.argsort(tracks.view, kind="stable")
     first = np.searchsorted(tracks.view[order], np.arange(len(scene.w2c) + 1))
@@ -197,13 +220,29 @@ def build_model(scene: TrackedScene) -> pycolmap.Reconstruction:
     for view, pose in enumerate(scene.w2c):
         mine = order[first[view] : first[view + 1]]
         slot[mine] = np.arange(len(mine))
+        lens = int(scene.lens_of_view[view]) + 1
         image = pycolmap.Image(
-            name=f"{view:06d}",
-            keypoints=tracks.px[mine],
-            camera_id=int(scene.lens_of_view[view]) + 1,
-            image_id=view + 1,
+            name=f"{view:06d}", keypoints=tracks.px[mine], camera_id=lens, image_id=view + 1
         )
-        model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(pose[:3]))
+        if pose_priors is None:
+            model.add_image_with_trivial_frame(image, pycolmap.Rigid3d(pose[:3]))
+            continue
+        second = pycolmap.Image(
+            name=f"coarse_{view:06d}",
+            keypoints=pose_priors.see_anchors(),
+            camera_id=count + lens,
+            image_id=len(scene.w2c) + view + 1,
+        )
+        looks = [image, second] if pose_priors.needy[view] else [image]
+        frame = pycolmap.Frame(frame_id=view + 1, rig_id=lens)
+        frame.rig_from_world = pycolmap.Rigid3d(pose[:3])
+        for each in looks:
+            frame.add_data_id(each.data_id)
+            each.frame_id = view + 1
+        model.add_frame(frame)
+        for each in looks:
+            model.add_image(each)
+        model.register_frame(view + 1)
     _add_points(model, scene, slot)
     return model
 
@@ -227,6 +266,7 @@ def _make_options(views: int, freedom: Freedom, loss_px: float) -> pycolmap.Bund
     options.refine_focal_length = freedom.focal
     options.refine_extra_params = freedom.distortion
     options.refine_principal_point = freedom.principal_point
+    options.refine_sensor_from_rig = False
     options.print_summary = False
     ceres = options.ceres
     ceres.loss_function_type = pycolmap.LossFunctionType.CAUCHY
@@ -262,12 +302,24 @@ def _read_model(scene: TrackedScene, model: pycolmap.Reconstruction) -> TrackedS
 
 
 def _measure_sigma(
-    model: pycolmap.Reconstruction, adjuster: pycolmap.CeresBundleAdjuster, scene: TrackedScene
+    scene: TrackedScene,
+    options: pycolmap.BundleAdjustmentOptions,
+    depth_priors: DepthPriors | None,
 ) -> list[float | None]:
     """Return the standard deviation of fx of each lens, None where it cannot be told.
 
-    COLMAP's covariance is that of errors of one pixel; the true ones are measured.
+    COLMAP's covariance is that of errors of one pixel; the true ones are measured. It knows no
+    cameras with a second look, so that the problem is put once more, without expected poses.
     """
+    model = build_model(scene)
+    config = pycolmap.BundleAdjustmentConfig()
+    for view in np.unique(scene.tracks.view).tolist():
+        config.add_image(view + 1)
+    if depth_priors is not None:
+        depth_priors.add_to(model, config)
+    if depth_priors is None or not depth_priors.is_absolute:
+        config.fix_gauge(pycolmap.BundleAdjustmentGauge.TWO_CAMS_FROM_WORLD)
+    adjuster = pycolmap.create_default_ceres_bundle_adjuster(options, config, model)
     found = pycolmap.estimate_ba_covariance(pycolmap.BACovarianceOptions(), model, adjuster)
     spread = measure_spread(scene.measure_errors())
     sigma: list[float | None] = []

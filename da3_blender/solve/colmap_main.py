@@ -107,7 +107,7 @@ def _refine(command: dict[str, Any], answers: TextIO) -> None:
     folder = WorkFolder(Path(command["folder"]))
     start = RefineStart.load(folder.start, command["start"])
     refined = refine(
-        read_tracks(folder, start.views),
+        read_tracks(folder, start, is_rough=not command["options"]["is_still"]),
         start,
         command["options"],
         lambda done, total: answers.write(encode("progress", done=done, total=total)),

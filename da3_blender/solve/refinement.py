@@ -110,6 +110,7 @@ def refine_cameras(
             "distortion": settings.refine_distortion,
             "principal_point": settings.refine_principal_point,
             "is_still": settings.cameras == "TRIPOD" and not settings.known_cameras,
+            "is_ordered": source.kind is not SourceKind.PHOTOS,
             "seed": settings.seed,
         }
         processes.send(0, "refine", start=rest, options=options)

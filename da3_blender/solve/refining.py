@@ -16,6 +16,7 @@ import numpy as np
 from .adjustment import Freedom, TrackedScene, adjust, measure_spread
 from .depth_priors import make_priors, measure_sigma
 from .pair_choice import estimate_usual_depth
+from .pose_priors import expect_poses, reset_strays
 from .triangulation import triangulate
 from .turning_start import turn_by_tracks
 from .zoom import smooth_focal
@@ -37,8 +38,10 @@ _WIDEST_LOSS: Final = 20.0
 _LEAST_LOSS: Final = 0.5
 _FAR_PX: Final = 1e6  # stands for the error of a point behind its camera
 _KEEP_SIGMAS: Final = 4.0
+_KEEP_AT_FIRST: Final = 6.0
 _LEAST_KEPT_PX: Final = 1.5
-_FEWEST_POINTS: Final = 8  # of a view that is to be placed by pictures
+_FEWEST_POINTS: Final = 4  # of a view; the rest is said by what is expected of its pose
+_TELL_LENS: Final = 30  # points of the usual view that say what lens it was
 _FEWEST_IN_ALL: Final = 30
 
 _log = logging.getLogger(__name__)
@@ -72,7 +75,8 @@ def refine(
         tracks: of the views of the start; some may be wrong.
         start: rough cameras.
         options: `focal` (FIXED, SHARED or ZOOM), `distortion` and `principal_point` (bool),
-            `is_still` (the cameras stand still, and how they are turned is not known) and `seed`.
+            `is_still` (the cameras stand still, and how they are turned is not known),
+            `is_ordered` (neighbours in the list are neighbours in time) and `seed`.
         tell: called with the rounds done and their number.
 
     Returns:
@@ -106,12 +110,15 @@ class _Rounds:
 
     def __init__(self, scene: TrackedScene, start: RefineStart, options: dict[str, Any]) -> None:
         self._scene = scene
-        self._kept = np.isfinite(scene.measure_errors())
         self._start = start
         self._options = options
         self._depth_sigma: float | None = None
         self._focal_sigma_px: list[float | None] = [None] * len(scene.lenses)
         self._unit = max(max(lens.width, lens.height) for lens in start.lenses) / 1000
+        # Corners of a plain room look alike, but rough cameras know which is which.
+        error = scene.measure_errors()
+        limit = _KEEP_AT_FIRST * measure_spread(error)
+        self._kept = error < max(limit, _WIDEST_LOSS * self._unit)
 
     def advance(self, number: int) -> None:
         """Do one round, the first ones gentle."""
@@ -123,28 +130,45 @@ class _Rounds:
         part = self._scene.take(self._kept)
         spread = measure_spread(part.measure_errors())
         loss = float(np.clip(2 * spread, _LEAST_LOSS * self._unit, _WIDEST_LOSS * self._unit))
+        # A handful of points would bend the lens to their noise.
+        usual = float(np.median(np.bincount(part.tracks.view, minlength=len(part.w2c))))
+        is_telling = usual >= _TELL_LENS
         freedom = Freedom(
-            focal=self._options["focal"] != FOCAL_FIXED and not (is_zoom and is_last),
-            distortion=self._options["distortion"] and number > 0 and not is_zoom,
-            principal_point=self._options["principal_point"] and number > 1,
+            focal=self._options["focal"] != FOCAL_FIXED
+            and is_telling
+            and not (is_zoom and is_last),
+            distortion=self._options["distortion"] and is_telling and number > 0 and not is_zoom,
+            principal_point=self._options["principal_point"] and is_telling and number > 1,
         )
-        priors = make_priors(part, self._start, self._depth_sigma, self._options["seed"])
-        adjusted = adjust(part, freedom, loss, priors, wants_sigma=is_last)
+        ties = make_priors(part, self._start, self._depth_sigma, self._options["seed"])
+        expected = expect_poses(
+            part,
+            self._start.w2c,
+            is_ordered=self._options["is_ordered"],
+            is_first=number == 0,
+        )
+        if not expected.needy.any():
+            expected = None
+        adjusted = adjust(part, freedom, loss, (ties, expected), wants_sigma=is_last)
         # Ties along rays leave the world free to turn about the cameras.
         part = adjusted.scene.turned_back(self._start.w2c)
         self._focal_sigma_px = adjusted.focal_sigma_px
         self._scene = self._place_rest(self._scene.with_active(self._kept, part))
-        found = measure_sigma(part, self._start) if number else None
+        found = measure_sigma(part, self._start) if number and is_telling else None
         self._depth_sigma = found or self._depth_sigma
+        if number and not is_telling and self._options["is_ordered"]:
+            self._scene = reset_strays(self._scene, self._start.w2c)
         self._choose(is_first=number == 0)
         _log.info(
-            "round %d: loss %.2f px, error %.3f px, %d of %d observations, depth off by %s",
+            "round %d: loss %.2f px, error %.3f px, %d of %d observations, depth off by %s, "
+            "poses by %s",
             number,
             loss,
             float(np.median(part.measure_errors())),
             int(self._kept.sum()),
             len(self._kept),
             self._depth_sigma,
+            None if expected is None else round(expected.sigma, 5),
         )
 
     def _place_rest(self, scene: TrackedScene) -> TrackedScene:

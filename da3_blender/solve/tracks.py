@@ -14,11 +14,12 @@ import pycolmap
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from .match_check import find_plausible
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .refine_start import RefineStart
     from .work_folder import WorkFolder
 
 
@@ -51,7 +52,7 @@ class Tracks(NamedTuple):
         return Tracks(self.view[good], point, self.feature[good], self.px[good], len(lasting))
 
 
-def read_tracks(folder: WorkFolder, views: Sequence[int]) -> Tracks:
+def read_tracks(folder: WorkFolder, start: RefineStart, *, is_rough: bool = True) -> Tracks:
     """Join the verified matches of a database to tracks.
 
     A track holds one feature of each view: where matches join several, the one with most matches
@@ -59,14 +60,25 @@ def read_tracks(folder: WorkFolder, views: Sequence[int]) -> Tracks:
 
     Args:
         folder: holds database and features.
-        views: indices of the source's views that take part, ascending.
+        start: the views that take part, and their rough cameras.
+        is_rough: matches that these cameras contradict are left out; False believes no camera.
     """
+    views = start.views
     features = []
     for view in views:
         with np.load(folder.features(view)) as file:
             features.append(file["keypoints"][:, :2].astype(float))
     first = np.concatenate([[0], np.cumsum([len(found) for found in features])])
-    a, b = _read_matches(folder, {view: place for place, view in enumerate(views)}, first)
+    pairs, matches = _read_matches(folder, {view: place for place, view in enumerate(views)})
+    if is_rough:
+        places = [
+            np.concatenate([features[one][m[:, 0]], features[two][m[:, 1]]], axis=1)
+            for (one, two), m in zip(pairs, matches, strict=True)
+        ]
+        plausible = find_plausible(start, pairs, places)
+        matches = [m[good] for m, good in zip(matches, plausible, strict=True)]
+    nodes = [m + [first[one], first[two]] for (one, two), m in zip(pairs, matches, strict=True)]
+    a, b = np.concatenate([np.zeros((0, 2), np.int64), *nodes]).T
     total = int(first[-1])
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), (total, total))
     _, label = connected_components(graph, directed=False)
@@ -84,16 +96,17 @@ def read_tracks(folder: WorkFolder, views: Sequence[int]) -> Tracks:
 
 
 def _read_matches(
-    folder: WorkFolder, place: dict[int, int], first: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the two ends of all verified matches, numbered through all views."""
+    folder: WorkFolder, place: dict[int, int]
+) -> tuple[list[tuple[int, int]], list[NDArray[np.int64]]]:
+    """Return the verified pairs, as places of their views, and the (M, 2) features of each."""
     with pycolmap.Database.open(folder.database) as database:
-        pairs, geometries = database.read_two_view_geometries()
-    ends: list[NDArray[np.int64]] = [np.zeros((0, 2), np.int64)]
-    for pair, geometry in zip(pairs, geometries, strict=True):
-        one, two = (number - 1 for number in pycolmap.pair_id_to_image_pair(pair))
+        numbers, geometries = database.read_two_view_geometries()
+    pairs: list[tuple[int, int]] = []
+    found: list[NDArray[np.int64]] = []
+    for number, geometry in zip(numbers, geometries, strict=True):
+        one, two = (image - 1 for image in pycolmap.pair_id_to_image_pair(number))
         matches = np.asarray(geometry.inlier_matches, np.int64).reshape(-1, 2)
         if one in place and two in place and len(matches):
-            ends.append(matches + [first[place[one]], first[place[two]]])
-    joined = np.concatenate(ends)
-    return joined[:, 0], joined[:, 1]
+            pairs.append((place[one], place[two]))
+            found.append(matches)
+    return pairs, found
