@@ -43,7 +43,9 @@ class DA3_PT_cameras_model(Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         settings = getattr(context.scene, names.SCENE_SETTINGS)
-        layout.prop(settings, "known_cameras")
+        row = layout.row(align=True)
+        row.prop(settings, "known_cameras")
+        row.operator(names.OP_USE_CAMERAS, text="", icon="OUTLINER_OB_CAMERA").source = "SELECTED"
         row = layout.row()
         row.enabled = not settings.known_cameras
         row.prop(settings, "cameras")

@@ -36,6 +36,7 @@ class DA3_PT_matchmove(Panel):
         """Show the shot's set-up, and the ways to and from Blender's own tracker."""
         layout = self.layout
         settings = getattr(context.scene, names.SCENE_SETTINGS).matchmove
+        layout.operator(names.OP_REFINE, icon="TRACKER")
         column = layout.column(align=True)
         column.prop(settings, "test_objects")
         column.operator(
@@ -57,3 +58,7 @@ class DA3_PT_matchmove(Panel):
         row.prop(settings, "solve", toggle=True)
         choices = column.operator(names.OP_TRACKS_TO_CLIP, icon="TRACKING")
         choices.count, choices.solve = settings.track_count, settings.solve
+        column = layout.column(align=True)
+        column.label(text="Other Programs")
+        column.operator(names.OP_HAND_OVER, icon="EXPORT")
+        column.operator(names.OP_EXPORT_RESULT, icon="RENDERLAYERS")

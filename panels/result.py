@@ -59,7 +59,6 @@ class DA3_PT_result(Panel):
         column = layout.column(align=True)
         column.operator(names.OP_REBUILD, icon="FILE_REFRESH")
         column.operator(names.OP_RERUN_VIEWS, icon="CAMERA_DATA")
-        column.operator(names.OP_REFINE, icon="TRACKER")
         folder = str(root.get(names.PROP_RESULT, ""))
         column.operator(
             names.OP_OPEN_RESULT, text="Open Folder", icon="FILE_FOLDER"

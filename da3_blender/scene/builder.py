@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 # Below this the picture moves by less than a pixel over 2000 pixels.
+_SAME_PLACE = 1e-6
 _SAME_ASPECT = 5e-4
 _SETUP = "scene"
 
@@ -73,10 +74,7 @@ def build_scene(
     _check(options)
     reconstruction = read_reconstruction(result)
     extent = measure_extent(reconstruction)
-    known = target
-    if known is None and options.update:
-        folder = str(reconstruction.folder)
-        known = find_root_of_input(context.scene, folder, reconstruction.input_key)
+    known = target or _find_earlier(context, reconstruction, options)
     try:
         with Rollback(context.scene, context.view_layer):
             root = known or make_root(context, reconstruction, extent)
@@ -128,6 +126,25 @@ def build_scene(
     )
     _log.info("built %s", report)
     return report
+
+
+def _find_earlier(
+    context: Context, reconstruction: Reconstruction, options: BuildOptions
+) -> Object | None:
+    """Return the root of an earlier run of the same input that is to be updated, if any."""
+    if not options.update:
+        return None
+    folder = str(reconstruction.folder)
+    root = find_root_of_input(context.scene, folder, reconstruction.input_key)
+    if root is not None and reconstruction.facts["has_known_cameras"] and is_moved(root):
+        return None  # the new one must lie among the cameras that it was made for
+    return root
+
+
+def is_moved(root: Object) -> bool:
+    """Tell whether a root is anywhere but where it was made."""
+    difference = np.array(root.matrix_world) - np.eye(4)
+    return bool(np.abs(difference).max() > _SAME_PLACE)
 
 
 def _check(options: BuildOptions) -> None:

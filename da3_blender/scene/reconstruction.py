@@ -171,7 +171,10 @@ def _read_facts(result: Result) -> dict[str, Any]:
     refined = {}
     if isinstance(refinement, dict):  # how far points are off, in pixels of the plate
         refined = {"error_px": float(refinement["mean_px"])}
+    settings = manifest.get("settings")
+    known = isinstance(settings, dict) and bool(settings.get("known_cameras"))
     return refined | {
+        "has_known_cameras": known,
         "solver": str(manifest.get("solver") or ""),
         "model": str(manifest.get("model") or ""),
         "is_metric": bool(manifest.get("is_metric")),

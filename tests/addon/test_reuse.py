@@ -287,3 +287,25 @@ def test_the_facts_on_the_root_are_those_of_the_result(again):
     assert (facts["cameras"], facts["points"], facts["is_metric"]) == (4, 500, 1)
     assert list(facts["lost"]) == ["x.jpg"]
     assert list(facts["doubtful"]) == []
+
+
+def test_known_cameras_get_a_root_of_their_own_once_the_old_one_was_moved(again):
+    known = {"settings": {**INPUT["settings"], "known_cameras": "/shot/cameras.json"}}
+    first = only("root")
+    assert again(manifest=known).is_update  # nothing was moved yet
+    first.location.x = 2.0
+    bpy.context.view_layer.update()
+    assert again().is_update  # cameras that were found go where the user wants them
+    report = again(manifest=known)
+    assert not report.is_update
+    roots = of_role("root")
+    assert len(roots) == 2
+    (fresh,) = [root for root in roots if root != first]
+    assert np.array_equal(np.array(fresh.matrix_world), np.eye(4))
+
+
+def test_the_panel_is_told_how_far_refined_points_are_off(again):
+    again(manifest={"refinement": {"mean_px": 0.42}})
+    assert only("root")["da3_facts"]["error_px"] == pytest.approx(0.42)
+    again()
+    assert "error_px" not in only("root")["da3_facts"].to_dict()
