@@ -40,12 +40,14 @@ class Scenario(NamedTuple):
         needs: environment variables without which it is left out.
         installs: it installs the zip itself, in the window.
         prepares: environment variable for a folder that NAME_data.py fills first.
+        runs_engine: the engine of `.env` works in it, so that the window must see its Python.
     """
 
     pictures: dict[str, tuple[int, int, int, int]]
     needs: tuple[str, ...] = ()
     installs: bool = False
     prepares: str = ""
+    runs_engine: bool = False
 
 
 ALL: Final = {
@@ -75,6 +77,11 @@ ALL: Final = {
     "long_shot": Scenario(
         {"long-shot-early": VIEW, "long-shot-open": VIEW, "long-shot-closed": VIEW},
         prepares="LONG_SHOT",
+    ),
+    "matchmove": Scenario(
+        {"matchmove-result": WINDOW, "matchmove-middle": WINDOW},
+        needs=("MATCHMOVE_FRAMES",),
+        runs_engine=True,
     ),
     "whole_way": Scenario({"window": WINDOW}, needs=("DA3_PACKAGES", "DA3_PYTHON"), installs=True),
 }
@@ -106,8 +113,10 @@ def run(driver: Path, name: str, archive: Path, seconds: int) -> bool:
         return True
     with tempfile.TemporaryDirectory(prefix="da3-screenshots-") as out:
         folders = [str(ROOT), str(archive.parent)]
-        if scenario.needs:
+        if scenario.installs:
             folders += [os.environ["DA3_PACKAGES"], sys_prefix(Path(os.environ["DA3_PYTHON"]))]
+        if scenario.runs_engine:
+            folders.append(sys_prefix(ROOT / ".env" / "engine" / "bin" / "python"))
         command = [str(driver), "-t", str(seconds), "-o", out]
         command += [word for folder in folders for word in ("-m", folder)]
         if not scenario.installs:
