@@ -38,6 +38,7 @@ class SupportsReport(Protocol):
 # Share of a pixel of the depth map that must be masked: what is half masked mixes both.
 _COVERED: Final = 0.25
 # Characters that file systems or Blender's image sequences trip over.
+_LAST_NUMBER = re.compile(r"[ _.-]*\d+$")
 _UNSAFE = re.compile(r'[#:*?"<>|\\/\x00-\x1f]+')
 
 
@@ -177,6 +178,8 @@ def name_copies(views: Sequence[View]) -> list[str]:
     for view in views:
         base = view.name.rsplit("#", 1)[0] if view.frame is not None else view.name
         stem = _UNSAFE.sub("_", Path(base).stem) or "photo"
+        if view.frame is not None:  # Blender's sequences have one number, at the end
+            stem = _LAST_NUMBER.sub("", stem) or "frame"
         name = stem if view.frame is None else f"{stem}_{view.frame:06d}"
         unique, count = name, 1
         while unique.casefold() in taken:

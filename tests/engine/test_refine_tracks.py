@@ -19,6 +19,7 @@ from da3_blender.pipeline.points import make_empty_cloud
 from da3_blender.pipeline.refined import carry_along, move_depth, take_refinement
 from da3_blender.pipeline.rough_start import convert_lens
 from da3_blender.solve import Lens, Refinement, RefineStart, SparseSolution
+from da3_blender.solve.match_check import find_plausible
 from da3_blender.solve.pair_choice import choose_pairs
 from da3_blender.solve.refining import refine
 from tests.engine.tracked_shots import (
@@ -278,3 +279,47 @@ def test_a_camera_on_a_tripod_needs_no_start_at_all(kind, most):
     slip = slip_of(shot, found)
     assert np.median(slip) < most / 2
     assert slip.max() < most
+
+
+def test_a_plate_of_few_points_gets_no_worse_and_keeps_its_lens():
+    shot = make_shot("walk", points=70)
+    start = make_rough(shot)
+    tracks = track(shot, wrong=0.1)
+    assert np.median(np.bincount(tracks.view)) < 30
+    rough = measure_slip(shot, start.w2c, start.lens_per_view())
+    found = solve(shot, start, tracks)
+    assert found.scene.lenses[0] == start.lenses[0]
+    w2c = carry_along(start.w2c, found.scene.w2c, found.placed)
+    slip = measure_slip(shot, w2c, [found.scene.lenses[0]] * len(w2c))
+    assert np.median(slip) < np.median(rough)
+    assert slip.max() < rough.max()
+
+
+def test_matches_of_things_that_look_alike_are_not_believed():
+    shot = make_shot("walk")
+    for has_depth in (True, False):
+        start = make_rough(shot, has_depth=has_depth)
+        at = {view: shot.project(view, shot.points) for view in (3, 9)}
+        both = np.flatnonzero(at[3][2] & at[9][2])
+        right = np.concatenate([at[3][0][both], at[9][0][both]], axis=1)
+        other = np.roll(both, len(both) // 2)
+        swapped = np.concatenate([at[3][0][both], at[9][0][other]], axis=1)
+        few = np.concatenate([right, swapped[:20]])
+        good = find_plausible(start, [(3, 9)], [few])[0]
+        assert good[: len(right)].mean() > 0.97
+        far = np.linalg.norm(swapped[:20, 2:] - right[:20, 2:], axis=1) > 200
+        assert far.sum() >= 8
+        assert good[len(right) :][far].mean() < (0.1 if has_depth else 0.8)
+
+
+def test_expected_poses_pull_only_views_that_need_it():
+    shot = make_shot("walk")
+    start = make_rough(shot)
+    tracks = track(shot)
+    thin = tracks.take((tracks.view != 7) | (np.arange(len(tracks.view)) % 12 == 0))
+    found = solve(shot, start, thin)
+    seen = np.bincount(found.scene.tracks.view, minlength=len(shot.w2c))
+    assert 4 <= seen[7] < 20
+    slip = slip_of(shot, found)
+    assert slip[7] < 2
+    assert np.median(slip) < 0.15

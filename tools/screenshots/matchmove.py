@@ -53,7 +53,8 @@ def steps(ui: Any) -> Iterator[float]:  # noqa: ANN401 - from the driver
     ui.shot("matchmove-result")
     tell(f"facts {find_root()['da3_facts'].to_dict()}")
     with ui.context():
-        bpy.ops.da3.set_up_shot(test_objects=True)
+        # the second argument makes it a step that can be undone
+        bpy.ops.da3.set_up_shot("EXEC_DEFAULT", True, test_objects=True)  # noqa: FBT003
     yield 1.0
     yield from look_at_frames(ui, len(names))
     ui.shading("MATERIAL")
