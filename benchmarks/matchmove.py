@@ -27,6 +27,7 @@ from benchmarks.matchmove_shots.shot import Shot, open_shot
 from benchmarks.matchmove_shots.slip import Slip, measure_slip
 from benchmarks.matchmove_shots.solved import Solved, load_solved, place_solved, save_solved
 from benchmarks.matchmove_shots.solvers import BLENDER_PYTHON, ROOT, SOLVERS, make_bench
+from benchmarks.matchmove_shots.table import write_table
 
 _HEAD = (
     "| shot | solver | frames | median slip, px | 95 % | worst frame | position, % of depth "
@@ -93,6 +94,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=WIDTH, help="pixels of the longer side")
     parser.add_argument("--blender", type=Path, default=BLENDER_PYTHON, help="Python with bpy")
     parser.add_argument("--pictures", choices=list(SOLVERS), help="film a thing with its cameras")
+    parser.add_argument("--card", type=Path, help="page that gets the table of all results")
     arguments = parser.parse_args()
     names = arguments.shots or list(SHOTS)
     if unknown := [name for name in names if name not in SHOTS]:
@@ -117,6 +119,8 @@ def main() -> None:
         if arguments.pictures:
             words = [str(out), arguments.pictures, name]
             run_blender("test_object", arguments.blender, words)
+    if arguments.card:
+        write_table(arguments.card, table)
 
 
 def _drop_nan(values: dict[str, object]) -> dict[str, object]:

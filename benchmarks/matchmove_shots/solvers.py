@@ -11,6 +11,7 @@ import os
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from da3_blender.contract.progress import Progress
 from da3_blender.contract.settings import RunSettings
 from da3_blender.media import open_source
 from da3_blender.media.frame_masks import FrameMasks
+from da3_blender.pipeline.refined import carry_along
 from da3_blender.solve import (
     REFINE_STAGES,
     STAGES,
@@ -134,12 +136,26 @@ def refine_stand_in(shot: Shot, start: Start, settings: RunSettings) -> Solved:
         return _give_up(frames, str(error.message), time.perf_counter() - began)
     seconds = time.perf_counter() - began
     notes.append(f"{len(refined.solution.points)} points")
-    return _read_solution(refined.solution, seconds, notes)
+    return _carry_rest(_read_solution(refined.solution, seconds, notes), start)
+
+
+def _carry_rest(solved: Solved, start: Start) -> Solved:
+    """Let frames with too few points move as their neighbours did, as a run does."""
+    placed = np.array([lens is not None for lens in solved.lenses])
+    if placed.all():
+        return solved
+    known = np.flatnonzero(placed)
+    frames = np.arange(len(placed))
+    nearest = known[np.abs(known[None] - frames[:, None]).argmin(axis=1)]
+    lenses = [solved.lenses[frame] for frame in nearest]
+    note = f"{solved.note}; {(~placed).sum()} frames carried by their neighbours"
+    w2c = carry_along(start.w2c, solved.w2c, placed)
+    return Solved(w2c, np.array([lens.K for lens in lenses]), lenses, solved.seconds, note)
 
 
 def solve_by_colmap(shot: Shot, _bench: Bench) -> Solved:
-    """Let COLMAP solve the pictures from nothing."""
-    settings = choose_settings(shot)
+    """Let COLMAP solve the pictures from nothing, comparing neighbours in time."""
+    settings = replace(choose_settings(shot), matching="SEQUENTIAL")
     source = open_source(settings)
     notes: list[str] = []
     progress = _listen(STAGES, notes)
