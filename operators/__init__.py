@@ -16,6 +16,7 @@ from ..da3_blender.client.session import shut_down
 from . import command_line, export_splats, import_splats
 from .accept_upright import DA3_OT_accept_upright
 from .add_flight import DA3_OT_add_flight
+from .add_lens_nodes import DA3_OT_add_lens_nodes
 from .align_to_object import DA3_OT_align_to_object
 from .build_scene import DA3_OT_build_scene
 from .cancel import DA3_OT_cancel
@@ -133,6 +134,7 @@ _register_classes, _unregister_classes = bpy.utils.register_classes_factory(
         DA3_OT_set_axis,
         DA3_OT_scale_by_distance,
         DA3_OT_scale_by_height,
+        DA3_OT_add_lens_nodes,
         DA3_OT_align_to_object,
         DA3_OT_join_shots,
         DA3_OT_set_up_shot,

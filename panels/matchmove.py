@@ -62,3 +62,4 @@ class DA3_PT_matchmove(Panel):
         column.label(text="Other Programs")
         column.operator(names.OP_HAND_OVER, icon="EXPORT")
         column.operator(names.OP_EXPORT_RESULT, icon="RENDERLAYERS")
+        column.operator(names.OP_ADD_LENS_NODES, icon="NODE_COMPOSITING")

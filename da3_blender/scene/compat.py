@@ -127,6 +127,13 @@ def use_video_output(scene: Scene) -> None:
         scene.render.save_output = True
 
 
+def find_compositor_tree(scene: Scene) -> NodeTree | None:
+    """Return the compositor tree that a scene uses, None if there is none."""
+    if hasattr(scene, "compositing_node_group"):  # 5.0 and later
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
 def make_compositor_output(scene: Scene) -> tuple[NodeTree, NodeSocket]:
     """Give a scene an empty compositor tree; return it and the socket that takes the picture.
 

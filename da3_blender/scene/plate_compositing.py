@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import bpy
 
 from ..contract import names
-from .compat import make_compositor_output
+from .compat import find_compositor_tree, make_compositor_output
 from .shot_layers import FOREGROUND, SHADOW, find_layer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def lay_over_plate(
 
 def remove_plate_nodes(scene: Scene, *, is_whole_tree: bool) -> None:
     """Take the nodes of the set-up away, and the tree if it was made for them."""
-    tree = _find_tree(scene)
+    tree = find_compositor_tree(scene)
     if tree is None:
         return
     ours = [node for node in tree.nodes if names.PROP_ROLE in node]
@@ -87,18 +87,12 @@ def remove_plate_nodes(scene: Scene, *, is_whole_tree: bool) -> None:
 
 def _get_tree(scene: Scene) -> tuple[NodeTree, NodeSocket | None, bool]:
     """Return the scene's tree, the socket of its picture, and whether it was made just now."""
-    tree = _find_tree(scene)
+    tree = find_compositor_tree(scene)
     if tree is None:
         tree, output = make_compositor_output(scene)
         output.node.location = (700, 200)
         return tree, output, True
     return tree, _find_output(tree), False
-
-
-def _find_tree(scene: Scene) -> NodeTree | None:
-    if hasattr(scene, "compositing_node_group"):  # 5.0 and later
-        return scene.compositing_node_group
-    return scene.node_tree if scene.use_nodes else None
 
 
 def _find_output(tree: NodeTree) -> NodeSocket | None:
