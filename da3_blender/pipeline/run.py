@@ -11,25 +11,24 @@ import logging
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..contract.names import LOG_FILE
 from ..contract.protocol import VERSION
-from ..contract.result_folder import ResultWriter, load_result, translate_disk_errors
+from ..contract.result_folder import ResultWriter, translate_disk_errors
 from ..contract.views import SourceKind
 from ..media import open_source
 from ..media.doubtful_photos import describe_findings, find_doubtful_photos
 from ..media.frame_masks import FrameMasks
 from ..solve import STAGES as COLMAP_STAGES
 from ..solve import solve_cameras
+from .again import run_again
 from .between_frames import measure_between, pose_between, spread_outcome
 from .choice import (
     STAGE_DOWNLOAD,
     Choice,
-    choose_checkpoint,
     choose_solver,
     fetch_checkpoint,
 )
@@ -50,17 +49,16 @@ from .picked_frames import has_keyframes, pick_frames, poses_between
 from .points import thin_cloud
 from .preview import show_preview
 from .refine_run import keep_only_model, list_refine_stages, refine_outcome, wants_refining
-from .rerun import rerun_views
 from .result_writing import make_manifest, name_input, summarise, write_outcome
-from .reuse import (
-    REFINING,
-    RENEWED,
-    Earlier,
-    carry_files,
-    describe_result,
-    drop_splats,
-    find_in_source,
-    rebuild_cloud,
+from .run_log import log_to
+from .stages import (
+    STAGE_BETWEEN,
+    STAGE_CHECK,
+    STAGE_KEYFRAMES,
+    STAGE_NETWORK,
+    STAGE_PHOTOS,
+    STAGE_READ,
+    STAGE_WRITE,
 )
 from .world import orient_world
 
@@ -74,15 +72,6 @@ if TYPE_CHECKING:
     from ..contract.views import PhotoSource
     from ..media.doubtful_photos import Finding
     from ..solve import SparseSolution
-
-STAGE_READ: Final = "Reading the input"
-STAGE_CHECK: Final = "Looking at the photos"
-STAGE_KEYFRAMES: Final = "Choosing keyframes"
-STAGE_PHOTOS: Final = "Preparing photos"
-STAGE_NETWORK: Final = "Estimating depth"
-STAGE_BETWEEN: Final = "Posing the frames between"
-STAGE_CLOUD: Final = "Making points"
-STAGE_WRITE: Final = "Writing the result"
 
 _log = logging.getLogger(__name__)
 
@@ -177,10 +166,10 @@ class Pipeline:
         progress.plan([(STAGE_READ, 1.0), (STAGE_DOWNLOAD, 1.0)])
         progress.begin(STAGE_READ)
         if settings.reuse:
-            return self._run_again(settings, progress, began_s)
+            return run_again(self._write_result, self._networks, settings, progress, began_s)
         source = open_source(settings)
         with self._write_result(settings, progress) as (writer, notes):
-            with _log_to(writer.work / LOG_FILE):
+            with log_to(writer.work / LOG_FILE):
                 _log.info("version %s, settings %s", VERSION, settings.to_json())
                 for sentence in source.skipped:
                     progress.note(sentence)
@@ -294,7 +283,8 @@ class Pipeline:
             progress.begin(STAGE_PHOTOS)
             photos = _make_photos(source, sparse, writer)
             photos.save_copies(progress)
-            outcome = sparse.replace(photos=photos.files, solver=choice.title)
+            alone = choice._replace(checkpoint=None)
+            outcome = sparse.replace(photos=photos.files, solver=alone.title)
         else:
             outcome = outcome.replace(solver=choice.title)
         if progress.is_ending:
@@ -397,78 +387,6 @@ class Pipeline:
             self._speeds.append(speed)
         return outcome.replace(photos=photos.files, speed=speed)
 
-    def _run_again(
-        self, settings: RunSettings, progress: Progress, began_s: float
-    ) -> dict[str, Any]:
-        """Use a result again: new views, or only a new cloud; see `pipeline.reuse`."""
-        earlier = Earlier(load_result(Path(settings.reuse)))
-        if settings.refine:
-            return self._refine_again(earlier, settings, progress, began_s)
-        outcome = earlier.load_outcome()
-        with self._write_result(settings, progress) as (writer, notes):
-            with _log_to(writer.work / LOG_FILE):
-                _log.info("version %s, again %s", VERSION, settings.to_json())
-                checkpoint = None
-                if settings.only_views:
-                    checkpoint = choose_checkpoint(settings, progress)
-                stages = [(STAGE_NETWORK, 1.0)] if checkpoint is not None else []
-                progress.plan([*stages, (STAGE_CLOUD, 0.3), (STAGE_WRITE, 0.05)])
-                if checkpoint is not None:
-                    progress.begin(STAGE_NETWORK)
-                    network = self._networks.get(checkpoint, settings, progress)
-                    outcome = rerun_views(network, earlier, outcome, settings, progress)
-                    outcome = drop_splats(earlier, outcome, settings, progress)
-                progress.begin(STAGE_CLOUD)
-                outcome = rebuild_cloud(earlier, outcome, settings, progress)
-                progress.begin(STAGE_WRITE)
-            carry_files(earlier.result, writer.work)
-            write_outcome(outcome, writer)
-            doubt = find_doubt(outcome, None)
-            writer.finish(describe_result(earlier, outcome, settings, doubt, notes))
-        seconds = time.monotonic() - began_s
-        return {
-            **summarise(outcome, doubt, seconds, notes),
-            "folder": str(writer.folder),
-            "name": str(earlier.result.manifest.get("name") or writer.folder.name),
-            "views": len(outcome.indices),
-            "lost": 0,
-            "again": list(settings.only_views),
-        }
-
-    def _refine_again(
-        self, earlier: Earlier, settings: RunSettings, progress: Progress, began_s: float
-    ) -> dict[str, Any]:
-        """Refine the cameras of a result; its world stays."""
-        made_with = earlier.load_settings()
-        renewed = {name: getattr(settings, name) for name in (*RENEWED, *REFINING)}
-        made_with = replace(made_with, output=settings.output, **renewed)
-        source = open_source(made_with)
-        outcome = earlier.load_outcome().replace(indices=find_in_source(earlier, source))
-        with self._write_result(settings, progress) as (writer, notes):
-            with _log_to(writer.work / LOG_FILE):
-                _log.info("version %s, refine %s", VERSION, made_with.to_json())
-                progress.plan([*list_refine_stages(), (STAGE_WRITE, 0.05)])
-                carry_files(earlier.result, writer.work)
-                outcome = refine_outcome(outcome, source, made_with, writer.work, progress)
-                doubt = find_doubt(outcome, outcome.observations)
-                progress.begin(STAGE_WRITE)
-            write_outcome(outcome, writer)
-            seconds = time.monotonic() - began_s
-            manifest = make_manifest(outcome, made_with, source, notes, seconds)
-            old = earlier.result.manifest
-            manifest |= {name: old[name] for name in ("name", "model", "world") if name in old}
-            for view, why in zip(manifest["views"], doubt, strict=True):
-                view["doubt"] = why
-            writer.finish(manifest)
-        return {
-            **summarise(outcome, doubt, seconds, notes),
-            "folder": str(writer.folder),
-            "name": str(manifest["name"]),
-            "views": len(source.views),
-            "lost": len(source.views) - len(outcome.indices),
-            "again": list(earlier.names),
-        }
-
 
 def _look_at_photos(source: PhotoSource, progress: Progress) -> list[Finding]:
     if source.kind is SourceKind.VIDEO:
@@ -531,21 +449,3 @@ def _refine(
         )
         refined = refined.moved(world)
     return refined, find_doubt(refined, refined.observations)
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Copy this process's log to a file for as long as a run takes."""
-    with translate_disk_errors(path):
-        handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root, ours = logging.getLogger(), logging.getLogger(__package__.rpartition(".")[0])
-    level = ours.level
-    ours.setLevel(logging.INFO)
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        ours.setLevel(level)
-        handler.close()

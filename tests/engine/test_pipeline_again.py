@@ -14,6 +14,7 @@ from da3_blender.contract.progress import Progress
 from da3_blender.contract.result_folder import load_result
 from da3_blender.contract.settings import RunSettings
 from da3_blender.contract.similarity import Sim3
+from da3_blender.pipeline import again as again_module
 from da3_blender.pipeline import run as run_module
 from da3_blender.pipeline.doubt import find_doubt
 from da3_blender.pipeline.outcome import Dense, Observations, Outcome
@@ -127,7 +128,7 @@ def pipeline(monkeypatch, tmp_path):
     made = run_module.Pipeline()
     made.truth = Truth()
     monkeypatch.setattr(made._networks, "get", lambda *_arguments: made.truth)
-    monkeypatch.setattr(run_module, "choose_checkpoint", lambda *_arguments: tmp_path)
+    monkeypatch.setattr(again_module, "choose_checkpoint", lambda *_arguments: tmp_path)
     return made
 
 
