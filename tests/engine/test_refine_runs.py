@@ -229,3 +229,17 @@ def test_plain_pictures_keep_their_cameras_and_say_why(tmp_path):
     assert summary["error_px"] is None
     assert any("not refined" in note for note in notes)
     np.testing.assert_allclose(load_result(tmp_path / "out").load("w2c"), make_poses()[:3])
+
+
+def test_real_photos_refine_below_a_pixel(tmp_path):
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "sceaux"
+    if not folder.is_dir():
+        pytest.skip("the photos of Sceaux castle are not beside the checkout")
+    summary, notes = run(folder, tmp_path / "out", cameras="COLMAP", refine=True, max_features=4096)
+    result = load_result(tmp_path / "out")
+    report = result.manifest["refinement"]
+    assert summary["cameras"] == 11
+    assert summary["error_px"] < 0.8
+    assert report["unplaced"] == []
+    assert report["focal"][0]["sigma_px"] < 5
+    assert any("sure to" in note for note in notes)
