@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..contract.rotations import quaternion_to_matrix
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,17 +60,7 @@ def make_w2c(quaternion: Sequence[float], translation: Sequence[float]) -> NDArr
     Raises:
         ValueError: the quaternion is zero.
     """
-    q = np.asarray(quaternion, np.float64)
-    length = np.linalg.norm(q)
-    if not length > 0:
-        message = "a quaternion has no length"
-        raise ValueError(message)
-    w, x, y, z = q / length
     pose = np.eye(4)
-    pose[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    pose[:3, :3] = quaternion_to_matrix(quaternion)
     pose[:3, 3] = translation
     return pose

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -42,6 +44,27 @@ def matrix_to_quaternion(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     _, vectors = np.linalg.eigh(k)
     quaternion = vectors[:, :, -1]
     return np.where(quaternion[:, :1] < 0, -quaternion, quaternion)
+
+
+def quaternion_to_matrix(quaternion: Sequence[float]) -> NDArray[np.float64]:
+    """Turn one quaternion wxyz, of any length but zero, into a (3, 3) rotation.
+
+    Raises:
+        ValueError: the quaternion is zero.
+    """
+    q = np.asarray(quaternion, np.float64)
+    length = np.linalg.norm(q)
+    if not length > 0:
+        message = "a quaternion has no length"
+        raise ValueError(message)
+    w, x, y, z = q / length
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def make_continuous(quaternion: NDArray[np.floating]) -> NDArray[np.float64]:

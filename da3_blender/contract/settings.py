@@ -210,6 +210,11 @@ class RunSettings:
         """Return `process_resolution`, or less for a model that sees worse with so many pixels."""
         return get_model(self.model).limit_resolution(self.process_resolution)
 
+    @property
+    def is_tripod(self) -> bool:
+        """Whether nobody looks for cameras: they stand still until refining says how they turn."""
+        return self.cameras == "TRIPOD" and not self.known_cameras
+
     def problems(self) -> list[str]:
         """Return one sentence per choice that cannot work; an empty list means go."""
         found: list[str] = []

@@ -19,7 +19,7 @@ from ..streaming.between import LEAST_SIZE, Group, make_groups, place_group
 from ..streaming.store import ChunkStore, RunKey, holds_run
 from .frame_reader import FrameReader
 from .long_sequence import name_chunks_folder
-from .photos import PinholePhotos
+from .photos import PinholePhotos, Silent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +163,7 @@ def _look(
     """Return (N, 4, 4), what the network says of the cameras of a group, or has said before."""
     name = f"between_{number:05d}"
     if store.has(name):
-        photos.save_copies(_Silent(), group.between)
+        photos.save_copies(Silent(), group.between)
     else:
         result = reader.predict(group.frames)
         few = np.s_[:, ::_KEPT_PIXELS, ::_KEPT_PIXELS]
@@ -206,10 +206,3 @@ def _join(
         splats=splats,
         photos=photos,
     )
-
-
-class _Silent:
-    """Nobody is told: the frames are read for their copies only."""
-
-    def report(self, fraction: float, detail: str = "") -> None:
-        pass

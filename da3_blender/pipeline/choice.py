@@ -60,7 +60,7 @@ def choose_solver(settings: RunSettings, progress: Progress) -> Choice:
                 "the known cameras come without depth."
             )
         return Choice(use_colmap=False, checkpoint=checkpoint, has_known_cameras=True)
-    if settings.cameras == "TRIPOD":
+    if settings.is_tripod:
         if checkpoint is None:
             progress.note(
                 f"No {settings.model} checkpoint is on this machine and none may be downloaded, so "

@@ -279,7 +279,7 @@ def _make_options(
     from ..inference.predictor import PredictOptions
 
     # Cameras that are said to stand still are a guess, which the network must not believe.
-    is_guess = known is None or (settings.cameras == "TRIPOD" and not settings.known_cameras)
+    is_guess = known is None or settings.is_tripod
     return PredictOptions(
         process_resolution=settings.network_resolution,
         resize_method=settings.resize_method,

@@ -35,6 +35,13 @@ class SupportsReport(Protocol):
         ...
 
 
+class Silent:
+    """Takes reports that nobody wants: pictures are read for their copies, or counted elsewhere."""
+
+    def report(self, fraction: float, detail: str = "") -> None:
+        """Tell nobody."""
+
+
 # Share of a pixel of the depth map that must be masked: what is half masked mixes both.
 _COVERED: Final = 0.25
 # Characters that file systems or Blender's image sequences trip over.

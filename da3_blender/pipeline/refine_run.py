@@ -14,7 +14,7 @@ from ..contract.errors import CancelledError, EngineError, ErrorCode
 from ..media.frame_masks import FrameMasks
 from ..solve import REFINE_STAGES, refine_cameras
 from .cloud_again import fuse_again
-from .photos import PinholePhotos
+from .photos import PinholePhotos, Silent
 from .points import thin_cloud
 from .refined import take_refinement
 from .rough_start import make_start
@@ -39,7 +39,7 @@ _SPARE_PIXELS: Final = 2
 
 def wants_refining(settings: RunSettings) -> bool:
     """Tell whether a run refines its cameras; those on a tripod are nothing without that."""
-    return settings.refine or (settings.cameras == "TRIPOD" and not settings.known_cameras)
+    return settings.refine or settings.is_tripod
 
 
 def list_refine_stages() -> list[tuple[str, float]]:
@@ -115,7 +115,7 @@ def _renew_pictures(
     side = _SPARE_PIXELS * max(refined.dense.depth.shape[1:])
 
     def read() -> Iterator[NDArray[np.uint8]]:
-        for _, picture in photos.iterate_some(with_depth, _Silent(), side):
+        for _, picture in photos.iterate_some(with_depth, Silent(), side):
             yield picture
 
     widths = [source.views[index].width for index in with_depth]
@@ -148,10 +148,3 @@ def keep_only_model(work: Path) -> None:
             path.unlink()
         elif path.name != "sparse":
             shutil.rmtree(path)
-
-
-class _Silent:
-    """Nobody is told: the one who asks for the pictures counts them."""
-
-    def report(self, fraction: float, detail: str = "") -> None:
-        pass

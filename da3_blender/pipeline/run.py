@@ -435,14 +435,13 @@ def _refine(
     try:
         refined = refine_outcome(outcome, source, settings, writer.work, progress)
     except EngineError as error:
-        is_tripod = settings.cameras == "TRIPOD" and not settings.known_cameras
-        if error.code is not ErrorCode.CAMERAS_NOT_FOUND or is_tripod:
+        if error.code is not ErrorCode.CAMERAS_NOT_FOUND or settings.is_tripod:
             raise
         progress.note(f"The cameras were not refined. {error.message} {error.hint}")
         return outcome, doubt
     if refined.tracks is None:
         return refined, doubt
-    if settings.cameras == "TRIPOD" and not settings.known_cameras:
+    if settings.is_tripod:
         # only now it is known how the cameras are turned
         world = orient_world(
             refined.w2c, refined.cloud.positions, settings.world_up, is_metric=refined.is_metric

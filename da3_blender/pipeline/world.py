@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..contract.cameras import invert_rigid
+from ..contract.ground_plane import guess_up
 from ..contract.similarity import Sim3
 
 if TYPE_CHECKING:
@@ -23,16 +24,11 @@ MEDIAN_DEPTH: Final = 4.0
 # Share of the points that may lie below the ground: stray points must not lift the scene.
 BELOW_GROUND: Final = 0.02
 # The cameras' right-vectors must spread at least this much before they decide what is up.
-_SPREAD: Final = 0.02
 _SAMPLE: Final = 20_000
 
 
 def find_up(w2c: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Estimate which way is up from how people hold cameras.
-
-    A held camera may look up or down, but its right-vector stays level: up is the direction
-    that is most perpendicular to all right-vectors. Where these are all alike (a straight
-    dolly), the mean of the cameras' up-vectors decides.
+    """Estimate which way is up from how people hold cameras; see `guess_up`.
 
     Args:
         w2c: (N, 4, 4) world-to-camera, OpenCV axes.
@@ -40,16 +36,8 @@ def find_up(w2c: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns:
         (3,) float64 unit vector in the world of w2c.
     """
-    mean_up = -np.asarray(w2c, np.float64)[:, 1, :3].mean(0)
-    if np.linalg.norm(mean_up) < 1e-6:  # noqa: PLR2004 - cameras held every way round
-        mean_up = -np.asarray(w2c[0, 1, :3], np.float64)
-    mean_up /= np.linalg.norm(mean_up)
-    right = np.asarray(w2c[:, 0, :3], np.float64)
-    values, vectors = np.linalg.eigh(right.T @ right / len(right))
-    level_up = vectors[:, 0] * np.sign(vectors[:, 0] @ mean_up or 1.0)
-    decided = values[1] > _SPREAD and values[0] < 0.25 * values[1]
-    agrees = level_up @ mean_up > np.cos(np.radians(45))
-    return level_up if decided and agrees else mean_up
+    axes = np.asarray(w2c, np.float64)
+    return guess_up(-axes[:, 1, :3], axes[:, 0, :3])
 
 
 def _turn_upright(w2c: NDArray[np.floating], up: NDArray[np.float64]) -> NDArray[np.float64]:

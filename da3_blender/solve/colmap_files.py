@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ..contract.errors import EngineError, ErrorCode
+from ..contract.rotations import quaternion_to_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,18 +134,8 @@ def _make_lens(model: str, width: int, height: int, params: list[float]) -> _Len
 
 def _make_w2c(quaternion: list[float], translation: list[float]) -> NDArray[np.float64]:
     """Build the matrix of a quaternion wxyz of any length but zero, and a translation."""
-    q = np.asarray(quaternion, np.float64)
-    length = np.linalg.norm(q)
-    if not length > 0:
-        message = "a quaternion has no length"
-        raise ValueError(message)
-    w, x, y, z = q / length
     w2c = np.eye(4)
-    w2c[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    w2c[:3, :3] = quaternion_to_matrix(quaternion)
     w2c[:3, 3] = translation
     return w2c
 

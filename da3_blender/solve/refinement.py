@@ -109,7 +109,7 @@ def refine_cameras(
             "focal": settings.refine_focal,
             "distortion": settings.refine_distortion,
             "principal_point": settings.refine_principal_point,
-            "is_still": settings.cameras == "TRIPOD" and not settings.known_cameras,
+            "is_still": settings.is_tripod,
             "is_ordered": source.kind is not SourceKind.PHOTOS,
             "seed": settings.seed,
         }
