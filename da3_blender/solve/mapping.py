@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 # Below this many views most tracks have length two, and COLMAP must not leave them out.
 _FEW_VIEWS: Final = 4
+# Several threads add numbers up in any order, and the same photos may give one of two solutions. Up
+# to so many views Ceres takes one thread for its problems anyway, so that one costs no time.
+_ONE_THREAD_UP_TO: Final = 24
 # Between two snapshots: this long, and this many times as long as the last one took.
 _SNAPSHOT_PAUSE_S: Final = 1.0
 _SNAPSHOT_PAUSES: Final = 20
@@ -94,6 +97,8 @@ class _Snapshots:
 
 def _build_options(choices: dict[str, Any]) -> pycolmap.IncrementalPipelineOptions:
     options = pycolmap.IncrementalPipelineOptions()
+    if choices["views"] <= _ONE_THREAD_UP_TO:
+        options.num_threads = 1
     options.extract_colors = False  # there are no picture files here
     options.min_model_size = 2
     options.random_seed = choices["seed"]
