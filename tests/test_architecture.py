@@ -125,12 +125,13 @@ def test_imports_follow_the_table(path):
 # what trains the small network stands outside the extension and imports it by its full name
 TRAINING_OURS = {"training", "da3_blender.network", "da3_blender.inference", "da3_blender.contract"}
 TRAINING_THIRD = {"torch", "numpy", "safetensors"}
-# one script draws, one hands worlds to the evaluation, one writes its numbers down, and one needs
-# the pictures of the self-test
+# one script draws, one hands worlds to the evaluation, one writes its numbers down, one measures
+# as it does, and one needs the pictures of the self-test
 TRAINING_MORE = {
     "plots": {"matplotlib"},
     "held_out": {"da3_blender.evaluation", "da3_blender.cli"},
     "card": {"da3_blender.evaluation"},
+    "validation": {"da3_blender.evaluation.relative_pose"},
     "export": {"tools.write_self_test"},
 }
 

@@ -12,10 +12,6 @@ import os
 import signal
 from pathlib import Path
 
-# Threads that wait for work must not keep a shared machine busy; read when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
-
 import torch
 
 from .curriculum import CURRICULA
@@ -45,7 +41,7 @@ def main() -> None:
         default="graphics" if has_cuda else "processor",
     )
     cores = os.cpu_count() or 2
-    parser.add_argument("--workers", type=int, default=max(1, cores - 2) if has_cuda else 1)
+    parser.add_argument("--workers", type=int, default=max(2, cores - 2) if has_cuda else 2)
     parser.add_argument("--threads", type=int, default=min(cores, 8), help="of the network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

@@ -8,6 +8,7 @@ and the step, so a run that is resumed sees what it would have seen.
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .curriculum import PERIOD, Plan, Size, plan_step
+from .curriculum import PERIOD, Lesson, Plan, Size, plan_step
 from .worlds.caster import render
 from .worlds.photos import develop
 from .worlds.places import make_world
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 FIRST_TRAINING_SEED = 1 << 32
 """Worlds with smaller seeds are held out: for tests and evaluation."""
-_SPARE_VIEWS = 2
+_VIEWS = 6
+"""Pictures of a world that is used more than once."""
+_FIRST_AGES = 3
+"""A step mixes worlds of as many ages as it may repeat one; the first steps of fewer."""
 _STEP_OFFSET = 1 << 20
 _KEPT_WORLDS = 1200
 _PREFETCHED = 4
+_PATIENCE = 19
 
 
 class Batch(NamedTuple):
@@ -44,7 +49,7 @@ class Batch(NamedTuple):
         w2c: (B, N, 4, 4) float32, OpenCV world-to-camera.
         K: (B, N, 3, 3) float32, pixels.
         has_known_cameras: the network is given the cameras.
-        teaches_attention: nothing else is taught.
+        lesson: what is taught.
     """
 
     images: Tensor
@@ -52,7 +57,7 @@ class Batch(NamedTuple):
     w2c: Tensor
     K: Tensor
     has_known_cameras: bool
-    teaches_attention: bool = False
+    lesson: Lesson = "everything"
 
 
 class _Rendered(NamedTuple):
@@ -80,21 +85,22 @@ class Batches(Dataset):
         plan = plan_step(self.curriculum, step)
         fresh = plan.scenes // plan.repeats
         parts = []
+        ages = max(step, 0) // PERIOD + _FIRST_AGES  # a run does not begin with a long wait
         for repeat in range(plan.repeats):
-            born = step - repeat * PERIOD  # the step at which these worlds were new
+            born = step - repeat % ages * PERIOD  # the step at which these worlds were new
             for number in range(fresh):
                 rendered = self._render(born, number, plan)
                 random = np.random.default_rng((self.seed, step, repeat, number))
                 parts.append(_pick_views(rendered, plan.views, random))
         columns = [torch.stack(column) for column in zip(*parts, strict=True)]
-        return Batch(*columns, plan.has_known_cameras, plan.teaches_attention)
+        return Batch(*columns, plan.has_known_cameras, plan.lesson)
 
     def _render(self, born: int, number: int, plan: Plan) -> _Rendered:
-        key = (born, number, plan.size, plan.views)
+        count = max(plan.views, _VIEWS) if plan.repeats > 1 else plan.views
+        key = (born, number, plan.size, count)
         if key not in self._kept:
             sequence = np.random.SeedSequence((self.seed, born + _STEP_OFFSET, number))
             seed = FIRST_TRAINING_SEED + int(sequence.generate_state(1, np.uint64)[0] >> 2)
-            count = plan.views + (_SPARE_VIEWS if plan.repeats > 1 else 0)
             self._kept[key] = _render_world(seed, count, plan.size)
             while len(self._kept) > _KEPT_WORLDS:
                 self._kept.popitem(last=False)
@@ -116,6 +122,9 @@ def _pick_views(rendered: _Rendered, count: int, random: Generator) -> tuple[Ten
     chosen = first + np.arange(count)  # neighbours, so that they share what they see
     if random.random() < 0.5:  # noqa: PLR2004
         chosen = random.permutation(chosen)
+    elif random.random() < 0.5:  # noqa: PLR2004  from the middle: it shares most with the others
+        middle = chosen[count // 2]
+        chosen = np.concatenate(([middle], chosen[chosen != middle]))
     chosen = torch.from_numpy(chosen)
     colour, depth = rendered.colour[chosen].float(), rendered.depth[chosen]
     w2c, K = (x[chosen] for x in rendered.cameras)
@@ -167,3 +176,5 @@ class _Counting:
 
 def _prepare_worker(_number: int) -> None:
     torch.set_num_threads(1)
+    if hasattr(os, "nice"):  # what waits for a thread of the network waits for all of them
+        os.nice(_PATIENCE)

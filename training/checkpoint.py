@@ -60,7 +60,7 @@ def save_checkpoint(
 
     Args:
         path: of the file.
-        network: being trained.
+        network: being trained, with what helps it.
         average: moving average of its weights.
         optimizers: with their moments.
         progress: how far the run is.

@@ -22,15 +22,23 @@ from da3_blender.network.presets import PATCH_SIZE, PRESETS
 from .batches import Batch, Batches, load_batches
 from .checkpoint import load_checkpoint, load_exported, save_checkpoint, start_progress
 from .initial_weights import make_network, whiten_patches
-from .losses import Losses, compute_attention_losses, compute_losses
+from .losses import (
+    Losses,
+    compute_attention_losses,
+    compute_losses,
+    compute_patch_losses,
+)
 from .matching import AttentionTeacher
 from .network_input import normalise_images
 from .optimization import Rates, choose_dtype, follow_average, make_optimizers, set_rates
+from .patch_head import PatchHead
 from .targets import make_known_cameras, make_targets
 from .validation import HeldOut
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from da3_blender.network.backbone import Level
 
 CHECKPOINT = "checkpoint.pt"
 PLATEAU = "plateau.pt"
@@ -40,7 +48,7 @@ FINISH = "finish"
 """Whoever puts a file with this name into the run's folder, begins the last phase; the file may
 hold its length in minutes."""
 _FINISH_MINUTES = 12.0
-_HELD_OUT = (24, 4, (84, 112))
+_HELD_OUT = (48, 4, (84, 112))
 _ALL_VIEWS = 1_000_000
 _WHITENING_STEPS = 8
 
@@ -101,11 +109,15 @@ class Trainer:
         self.network = network.to(self.device)
         self.network.head.to(memory_format=torch.channels_last)
         self.teacher = AttentionTeacher(self.network.backbone["pretrained"])
-        self.optimizers = make_optimizers(self.network, settings.rates, self.dtype)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.patch_head = PatchHead(PRESETS[settings.preset].token_width).to(self.device)
+        self.trained = nn.ModuleDict({"network": self.network, "patch_head": self.patch_head})
+        self.optimizers = make_optimizers(self.trained, settings.rates, self.dtype)
         self.average = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.is_told_to_stop = False
         if place.exists():
-            self.progress = load_checkpoint(place, self.network, self.average, self.optimizers)
+            self.progress = load_checkpoint(place, self.trained, self.average, self.optimizers)
 
     def train(self) -> None:
         """Train until the time is over or the rate has fallen to zero."""
@@ -154,7 +166,7 @@ class Trainer:
         set_rates(self.optimizers, rates, progress.decay, progress.step, self._first_step)
         losses = self.compute(batch)
         losses.total.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), rates.greatest_gradient)
+        norm = nn.utils.clip_grad_norm_(self.trained.parameters(), rates.greatest_gradient)
         if torch.isfinite(norm):
             for optimizer in self.optimizers:
                 optimizer.step()
@@ -176,14 +188,31 @@ class Trainer:
             reference_view="first", wants_rays=True, views_per_chunk=_ALL_VIEWS
         )
         is_mixed = self.dtype != torch.float32
-        with self.teacher, torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
-            if batch.teaches_attention:
-                backbone = self.network.backbone["pretrained"]
-                backbone(normalise_images(images), _ignore_level, reference_view="first")
+        with torch.autocast(self.device.type, self.dtype, enabled=is_mixed):
+            if batch.lesson == "attention":
+                self.teacher.run_until_judged(normalise_images(images))
                 return compute_attention_losses(self.teacher.judge(targets, K))
-            output = self.network(normalise_images(images), *known, options)
-            matches = self.teacher.judge(targets, K)
-        return compute_losses(output, targets, matches)
+            if batch.lesson == "patches":
+                with self.teacher:
+                    said, encoding = self._read_patches(normalise_images(images), known)
+                return compute_patch_losses(said, encoding, targets, self.teacher.judge(targets, K))
+            with self.teacher:
+                output = self.network(normalise_images(images), *known, options)
+            verdict = self.teacher.judge(targets, K)
+        return compute_losses(output, targets, verdict)
+
+    def _read_patches(
+        self, images: Tensor, known: tuple[Tensor | None, Tensor | None]
+    ) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """Run the network without the dense head; return what `PatchHead` says, and cameras."""
+        network, backbone = self.network, self.network.backbone["pretrained"]
+        w2c, K = known
+        size = (images.shape[-2], images.shape[-1])
+        tokens = None if w2c is None or K is None else network.cam_enc(w2c, K, size)
+        levels: list[Level] = []
+        done = backbone(images, levels.append, tokens, "first")
+        read = backbone.compose_features(levels[-1].local, levels[-1].main)
+        return self.patch_head(read), network.cam_dec(done.camera_tokens)
 
     def measure(self, held_out: HeldOut) -> dict[str, float]:
         """Measure the average of the weights on held-out worlds."""
@@ -202,7 +231,7 @@ class Trainer:
             "rates": asdict(self.settings.rates),
         }
         place = self.settings.out / name
-        save_checkpoint(place, self.network, self.average, self.optimizers, self.progress, facts)
+        save_checkpoint(place, self.trained, self.average, self.optimizers, self.progress, facts)
 
     def _begin_decay(self, clock: _Clock) -> None:
         """Let the rate fall when the time for it has come."""
@@ -219,10 +248,6 @@ class Trainer:
         line = {"step": self.progress.step, "seconds": round(self.progress.seconds, 1), **facts}
         with (self.settings.out / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-
-
-def _ignore_level(_level: object) -> None:
-    """Take what the heads would read, which is nothing here."""
 
 
 def _collect_patches(settings: TrainingSettings) -> Tensor:

@@ -20,9 +20,12 @@ from torch import Tensor
 
 from da3_blender.network.pose_encoding import quaternion_to_matrix
 
+from .patch_head import compare_patches
+
 if TYPE_CHECKING:
     from da3_blender.network.any_view import NetworkOutput
 
+    from .matching import Verdict
     from .targets import Targets
 
 _CONFIDENCE_WEIGHT = 1.0
@@ -31,15 +34,18 @@ DUSt3R (arXiv 2312.14132) errors as large as ours leave all confidence at its fl
 _CAMERA_WEIGHT = 1.0
 _GRADIENT_WEIGHT = 1.0
 _SKY_WEIGHT = 0.05
-_PAIR_WEIGHT = 1.0
-_MATCH_WEIGHT = 2.0
+_PAIR_WEIGHT = 0.5
+_MATCH_WEIGHT = 10.0
+"""The other terms have gradients some twenty times as long and would drown it."""
+_TURN_WEIGHT = 6.0
+_NOTHING = (torch.zeros(()), torch.zeros(()))
 _EPS = 1e-6
 _STANDING = 0.05
 """Views nearer to each other than this, in units of the scene's scale, have little direction."""
 
 
 class Losses(NamedTuple):
-    """Terms of the loss, each a scalar; `total` is their weighted sum."""
+    """Terms of the loss, each a scalar; `total` is their weighted sum, without `hits`."""
 
     total: Tensor
     depth: Tensor
@@ -50,17 +56,18 @@ class Losses(NamedTuple):
     sky: Tensor
     pairs: Tensor
     matches: Tensor
+    hits: Tensor
 
 
 def compute_losses(
-    output: NetworkOutput, targets: Targets, matches: Tensor | None = None
+    output: NetworkOutput, targets: Targets, verdict: Verdict | None = None
 ) -> Losses:
     """Compare what the network said with the truth.
 
     Args:
         output: of a call with rays.
         targets: truth in the network's frame and scale.
-        matches: what `matching.AttentionTeacher` says about attention; None counts as 0.
+        verdict: what `matching.AttentionTeacher` says about attention; None counts as 0.
 
     Returns:
         All terms.
@@ -71,21 +78,51 @@ def compute_losses(
     ray_error = (output.rays - targets.rays).abs().sum(-1)  # (B, N, 8h, 8w)
     rays = _weigh(ray_error, output.ray_confidence, torch.ones_like(ray_error, dtype=torch.bool))
     points = _compare_points(output, targets)
-    camera = (output.pose_encoding - targets.encoding).abs().sum(-1).mean()
+    camera, pairs = _compare_cameras(output.pose_encoding, targets)
     gradient = _compare_gradients(output.depth - targets.depth, valid)
     sky = _mean(output.confidence.log(), targets.is_sky)
-    total = depth + rays + points + _CAMERA_WEIGHT * camera
+    total = depth + rays + points + _CAMERA_WEIGHT * camera + _PAIR_WEIGHT * pairs
     total = total + _GRADIENT_WEIGHT * gradient + _SKY_WEIGHT * sky
-    pairs = _compare_pairs(output.pose_encoding, targets.encoding)
-    matches = torch.zeros_like(pairs) if matches is None else matches
-    total = total + _PAIR_WEIGHT * pairs + _MATCH_WEIGHT * matches
-    return Losses(total, depth, rays, points, camera, gradient, sky, pairs, matches)
+    losses = Losses(total, depth, rays, points, camera, gradient, sky, pairs, *_NOTHING)
+    return _add_attention(losses, verdict)
 
 
-def compute_attention_losses(matches: Tensor) -> Losses:
+def compute_patch_losses(
+    said: tuple[Tensor, Tensor], encoding: Tensor, targets: Targets, verdict: Verdict
+) -> Losses:
+    """Return the losses of a step without the dense head.
+
+    Args:
+        said: of `patch_head.PatchHead`.
+        encoding: (B, N, 9) of the camera decoder.
+        targets: truth in the network's frame and scale.
+        verdict: of `matching.AttentionTeacher`.
+    """
+    depth, rays, points = compare_patches(said, targets)
+    camera, pairs = _compare_cameras(encoding, targets)
+    total = depth + rays + points + _CAMERA_WEIGHT * camera + _PAIR_WEIGHT * pairs
+    zero, _ = _NOTHING
+    losses = Losses(total, depth, rays, points, camera, zero, zero, pairs, *_NOTHING)
+    return _add_attention(losses, verdict)
+
+
+def compute_attention_losses(verdict: Verdict) -> Losses:
     """Return the losses of a step that teaches attention only."""
-    zero = torch.zeros_like(matches)
-    return Losses(matches, zero, zero, zero, zero, zero, zero, zero, matches)
+    zero, _ = _NOTHING
+    return Losses(verdict.loss, zero, zero, zero, zero, zero, zero, zero, *verdict)
+
+
+def _add_attention(losses: Losses, verdict: Verdict | None) -> Losses:
+    if verdict is None:
+        return losses
+    total = losses.total + _MATCH_WEIGHT * verdict.loss
+    return losses._replace(total=total, matches=verdict.loss, hits=verdict.hits)
+
+
+def _compare_cameras(said: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
+    """Return L1 of the encoding, and what `_compare_pairs` says."""
+    camera = (said - targets.encoding).abs().sum(-1).mean()
+    return camera, _compare_pairs(said, targets.encoding)
 
 
 def _compare_pairs(said: Tensor, true: Tensor) -> Tensor:
@@ -103,7 +140,7 @@ def _compare_pairs(said: Tensor, true: Tensor) -> Tensor:
     way = way + (said_length.clamp_min(_STANDING) / length.clamp_min(_STANDING)).log().abs()
     way = way + ((_STANDING - said_length) / _STANDING).relu() * (length > _STANDING)
     others = ~torch.eye(views, dtype=torch.bool, device=said.device)
-    return (turn + way)[:, others].mean()
+    return (_TURN_WEIGHT * turn + way)[:, others].mean()
 
 
 def _root(square: Tensor) -> Tensor:

@@ -4,19 +4,27 @@
 
 Runs in the environment `training`. Ours, no part of the published recipe: cameras and depth say
 only indirectly what attention should look at, and a network that learns from little finds it
-late. Here the attention of one view's patch over the patches of another view is compared with
-where the truth says that its middle is seen.
+late. Two heads of the first blocks that look across views are compared with the truth:
+
+- head 0 of every other view looks at where the middle of its patch is seen in the reference
+  view, of which all cameras are told relative;
+- head 1 of the reference view looks at where its patches are seen in the other views.
+
+The whole row of scores is judged, as the block uses it: with attention over one other view at a
+time, a patch would find itself before it finds its match, and what the block mixes would hardly
+contain the match. A patch that is seen nowhere looks at the camera token of the reference.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from da3_blender.network.presets import PATCH_SIZE
+from da3_blender.network.rotary import build_global_rotation, rotate
 
 from .targets import lift
 
@@ -24,15 +32,35 @@ if TYPE_CHECKING:
     from torch import nn
 
     from da3_blender.network.backbone import VisionTransformer
+    from da3_blender.network.block import Block
 
     from .targets import Targets
 
 _HEADS = 2
 """Heads of a block that are taught; the others stay free."""
-_BLOCKS = 3
+_BLOCKS = 2
 """The first blocks that look across views are taught."""
 _DEPTH_TOLERANCE = 0.08
 """A place is seen where its distance differs from what is there by less than this share."""
+_UNSEEN_WEIGHT = 0.2
+"""How much a patch without a match counts."""
+
+
+class _Enough(Exception):  # noqa: N818 - a way out, no error
+    """All that is judged has been computed."""
+
+
+class Verdict(NamedTuple):
+    """What attention is worth.
+
+    Attributes:
+        loss: scalar, the mean cross entropy in parts of that of attention to everything alike.
+        hits: scalar, the share of the patches with a match whose largest weight lies on it, in
+            the last block that is taught.
+    """
+
+    loss: Tensor
+    hits: Tensor
 
 
 class AttentionTeacher:
@@ -44,10 +72,12 @@ class AttentionTeacher:
 
     def __init__(self, backbone: VisionTransformer) -> None:
         preset = backbone.preset
+        self._backbone = backbone
         across = [i for i in range(preset.depth) if preset.is_global(i)][:_BLOCKS]
         self._blocks = [backbone.blocks[i] for i in across]
         self._kept: list[Tensor] = []
         self._is_on = False
+        self._wants_no_more = False
         for block in self._blocks:
             block.register_forward_pre_hook(self._keep)
 
@@ -62,41 +92,106 @@ class AttentionTeacher:
     def _keep(self, _block: nn.Module, arguments: tuple) -> None:
         if self._is_on:
             self._kept.append(arguments[0])
+            if self._wants_no_more and len(self._kept) == len(self._blocks):
+                raise _Enough
 
-    def judge(self, targets: Targets, K: Tensor) -> Tensor:
+    def run_until_judged(self, images: Tensor) -> None:
+        """Run the backbone as far as attention is taught, and keep what `judge` needs.
+
+        Args:
+            images: (B, N, 3, H, W) as the network takes them.
+        """
+        self._wants_no_more = True
+        try:
+            with self:
+                self._backbone(images, _ignore_level, reference_view="first")
+        except _Enough:
+            pass
+        finally:
+            self._wants_no_more = False
+
+    def judge(self, targets: Targets, K: Tensor) -> Verdict:
         """Compare attention with the truth for the pass of the network that was kept.
 
         Args:
-            targets: truth of the same views.
+            targets: truth of the same views; the first is the reference.
             K: (B, N, 3, 3) float32, pixels.
 
         Returns:
-            Scalar: the mean cross entropy, in parts of that of attention to everything alike;
-            0 for one view.
+            The verdict; zeros for one view.
         """
         views = targets.depth.shape[1]
         if views == 1:
-            return targets.depth.new_zeros(())
-        wanted = find_matches(targets, K)  # (B, N, P, N, P)
-        is_seen = wanted.sum(-1) > 0  # (B, N, P, N)
-        terms = []
+            zero = targets.depth.new_zeros(())
+            return Verdict(zero, zero)
+        wanted = _want(find_matches(targets, K))
+        losses = []
         for block, x in zip(self._blocks, self._kept, strict=True):
-            patches = x.unflatten(1, (views, -1))[:, :, 1:]  # (B, N, P, C), without camera tokens
-            normed = block.norm1(patches)
-            attention = block.attn
-            width = normed.shape[-1]
-            qk = functional.linear(
-                normed, attention.qkv.weight[: 2 * width], attention.qkv.bias[: 2 * width]
-            ).unflatten(-1, (2, attention.heads, -1))[..., :_HEADS, :]
-            q, k = (
-                attention.q_norm(qk[..., 0, :, :].float()),
-                attention.k_norm(qk[..., 1, :, :].float()),
-            )
-            scores = torch.einsum("bnphd,bmqhd->bhnpmq", q, k) * q.shape[-1] ** -0.5
-            loss = -(scores.log_softmax(-1) * wanted[:, None]).sum(-1)  # (B, h, N, P, N)
-            terms.append((loss.mean(1) * is_seen).sum() / is_seen.sum().clamp_min(1))
-        patches = wanted.shape[-1]
-        return torch.stack(terms).mean() / torch.tensor(float(patches)).log()
+            for head, (rows, shares, weight) in enumerate(wanted):
+                scores = _score(block, x, views, head, rows)  # (B, Q, N*T)
+                loss = -(scores.log_softmax(-1) * shares).sum(-1)
+                losses.append((loss * weight).sum() / weight.sum().clamp_min(1))
+                if head == 0:
+                    is_hit = shares.gather(-1, scores.argmax(-1, keepdim=True))[..., 0] > 0
+                    is_seen = weight == 1
+                    hits = (is_hit & is_seen).sum() / is_seen.sum().clamp_min(1)
+        alike = torch.tensor(float(wanted[0][1].shape[-1])).log()
+        return Verdict(torch.stack(losses).mean() / alike, hits.detach())
+
+
+def _ignore_level(_level: object) -> None:
+    """Take what the heads would read, which is nothing here."""
+
+
+def _score(block: Block, x: Tensor, views: int, head: int, rows: slice) -> Tensor:
+    """Return the scores (B, Q, N*T) with which the patches of some views look at all tokens.
+
+    Args:
+        block: looks across views.
+        x: (B, N*T, C), what goes in.
+        views: N.
+        head: number of the head.
+        rows: the views whose patches look.
+    """
+    normed = block.norm1(x)
+    attention = block.attn
+    width, tokens = normed.shape[-1], x.shape[1] // views
+    channels = width // attention.heads
+    parts = [slice(first + head * channels, first + (head + 1) * channels) for first in (0, width)]
+    q, k = (
+        norm(
+            functional.linear(normed, attention.qkv.weight[part], attention.qkv.bias[part]).float()
+        )
+        for part, norm in zip(parts, (attention.q_norm, attention.k_norm), strict=True)
+    )
+    rotation = build_global_rotation(tokens, channels, x.device)
+    k = rotate(k[:, None].clone(), rotation)[:, 0]
+    q = q.unflatten(1, (views, tokens))[:, rows, 1:].flatten(1, 2)  # patches: they do not turn
+    return q @ k.transpose(-1, -2) * channels**-0.5
+
+
+def _want(matches: Tensor) -> tuple[tuple[slice, Tensor, Tensor], ...]:
+    """Return what each head should do.
+
+    Args:
+        matches: (B, N, P, N, P) of `find_matches`.
+
+    Returns:
+        For each head the views that look, the shares (B, Q, N*T) and how much each patch that
+        looks counts (B, Q).
+    """
+    jobs = []
+    # for the reference: the same share for each view in which a patch is seen
+    seen = (matches[:, :1].sum(-1) > 0).sum(-1).clamp_min(1)  # (B, 1, P)
+    from_others, from_reference = matches[:, 1:].clone(), matches[:, :1] / seen[..., None, None]
+    from_others[:, :, :, 1:] = 0
+    for rows, shares in ((slice(1, None), from_others), (slice(0, 1), from_reference)):
+        is_seen = shares.sum((-1, -2)) > 0.5  # noqa: PLR2004 - 0 or 1
+        full = functional.pad(shares, (1, 0))  # (B, n, P, N, T)
+        full[..., 0, 0] = (~is_seen).float()
+        weight = torch.where(is_seen, 1.0, _UNSEEN_WEIGHT)
+        jobs.append((rows, full.flatten(-2).flatten(1, 2), weight.flatten(1, 2)))
+    return tuple(jobs)
 
 
 @torch.no_grad()

@@ -91,7 +91,14 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(_EPS)
-    for _ in range(_ITERATIONS):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    # the polynomials act on the smaller side only: their product is found there, from x x^T
+    gram = x @ x.mT
+    product = None
+    for left in reversed(range(_ITERATIONS)):
+        step = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        step.diagonal(dim1=1, dim2=2).add_(a)
+        product = step if product is None else step @ product
+        if left:
+            gram = step @ gram @ step
+    x = product @ x
     return x.mT if is_tall else x

@@ -39,10 +39,10 @@ class Rates:
     """
 
     peak: float = 1e-3
-    matrix_peak: float = 0.0
+    matrix_peak: float = 2e-3
     weight_decay: float = 0.05
     warm_up_steps: int = 300
-    average: float = 0.999
+    average: float = 0.996
     greatest_gradient: float = 1.0
 
 

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from da3_blender.evaluation.relative_pose import measure_auc, measure_pairs
 from da3_blender.network.any_view import AnyViewNetwork, ForwardOptions
-from da3_blender.network.pose_encoding import quaternion_to_matrix
+from da3_blender.network.pose_encoding import encoding_to_cameras, quaternion_to_matrix
 
 from .batches import FIRST_TRAINING_SEED
 from .network_input import normalise_images
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _FIRST_SEED = FIRST_TRAINING_SEED // 2
 """Far from the seeds that the evaluation uses, so that nothing is tuned on those."""
+
+_AUC_DEGREES = 30
 
 
 class HeldOut:
@@ -44,6 +47,7 @@ class HeldOut:
         self.K = torch.stack([views.K for views in made])
         depth = torch.stack([views.depth for views in made])
         self.targets = make_targets(depth, self.w2c, self.K)
+        self.size = size
 
     @torch.no_grad()
     def measure(self, network: AnyViewNetwork, device: torch.device) -> dict[str, float]:
@@ -56,7 +60,8 @@ class HeldOut:
         Returns:
             Median relative error of depth after a common scale for each scene, median error of
             rotation and of direction to the first camera in degrees, error of the field of view
-            in degrees; `known_depth` is the first with known cameras.
+            in degrees, AUC@30 of `evaluation` in percent; `known_depth` is the first with known
+            cameras.
         """
         was_training = network.training
         network.eval()
@@ -104,7 +109,13 @@ class HeldOut:
         cosine = functional.cosine_similarity(said[..., :3], true[..., :3], dim=-1)
         direction = cosine.clamp(-1, 1).acos().rad2deg()
         lens = (said[..., 7:] - true[..., 7:]).abs().rad2deg()
+        cameras, _ = encoding_to_cameras(encoding, self.size)
+        aucs = [
+            measure_auc(measure_pairs(ours.numpy(), theirs.numpy()).worst, _AUC_DEGREES)
+            for ours, theirs in zip(cameras, self.targets.w2c, strict=True)
+        ]
         return {
+            "auc30": 100 * sum(aucs) / len(aucs),
             "rotation_degrees": float(rotation.median()),
             "direction_degrees": float(direction.median()),
             "lens_degrees": float(lens.mean()),

@@ -14,7 +14,7 @@ from da3_blender.network.pose_encoding import cameras_to_encoding  # noqa: E402
 from da3_blender.network.presets import PATCH_SIZE, PRESETS  # noqa: E402
 from training.initial_weights import make_network  # noqa: E402
 from training.losses import _compare_pairs  # noqa: E402
-from training.matching import AttentionTeacher, find_matches  # noqa: E402
+from training.matching import AttentionTeacher, _score, _want, find_matches  # noqa: E402
 from training.muon import Muon, orthogonalise  # noqa: E402
 from training.targets import make_targets  # noqa: E402
 
@@ -65,13 +65,68 @@ def test_attention_learns_the_matches():
     for _ in range(12):
         with teacher:
             backbone(images, lambda _level: None, reference_view="first")
-        loss = teacher.judge(targets, K)
+        loss = teacher.judge(targets, K).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         seen.append(float(loss.detach()))
     assert seen[0] == pytest.approx(1, abs=0.25)  # everything alike, about
     assert seen[-1] < 0.7 * seen[0]
+
+
+def test_what_is_judged_is_the_attention_of_the_block(monkeypatch):
+    network = make_network(PRESETS["da3-tiny"], 1)
+    backbone = network.backbone["pretrained"]
+    teacher = AttentionTeacher(backbone)
+    taken = []
+
+    def attend(q, k, v):
+        taken.append((q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5)
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v)
+
+    monkeypatch.setattr("da3_blender.network.attention.attend", attend)
+    monkeypatch.setattr("da3_blender.network.block.attend", attend)
+    images = torch.randn(2, 3, 3, *SIZE, generator=torch.Generator().manual_seed(0))
+    with teacher, torch.no_grad():
+        backbone(images, lambda _level: None, reference_view="first")
+    scores = taken[5]  # the first block that looks across views
+    assert scores.shape[-1] == 3 * (1 + ROWS * COLUMNS)
+    for head, rows, first in ((0, slice(1, None), 1), (1, slice(0, 1), 0)):
+        with torch.no_grad():
+            ours = _score(backbone.blocks[5], teacher._kept[0], 3, head, rows)
+        theirs = scores[:, head].unflatten(1, (3, -1))[:, rows, 1:].flatten(1, 2)
+        assert torch.allclose(ours, theirs, atol=1e-4), first
+
+
+def test_others_look_at_the_reference_and_it_at_them():
+    shift = PATCH_SIZE * 2.0 / FOCAL  # one patch
+    targets, K = look_at_wall([0.0, shift, -shift])
+    patches = ROWS * COLUMNS
+    (others, back, weights), (reference, forth, _) = _want(find_matches(targets, K))
+    assert (others, reference) == (slice(1, None), slice(0, 1))
+    assert back.shape == (1, 2 * patches, 3 * (1 + patches))
+    assert forth.shape == (1, patches, 3 * (1 + patches))
+    for shares in (back, forth):
+        assert torch.allclose(shares.sum(-1), torch.ones(()), atol=1e-4)
+    assert float(back[..., 1 + patches :].sum()) == 0
+    assert float(forth[..., 1 : 1 + patches].sum()) == 0
+    is_lost = back[..., 0] == 1  # looks at the reference's camera token
+    assert int(is_lost.sum()) == 2 * ROWS  # a column has left each picture
+    assert (weights[is_lost] < weights[~is_lost].min()).all()
+
+
+def test_no_block_runs_after_the_last_one_that_is_judged():
+    backbone = make_network(PRESETS["da3-tiny"], 1).backbone["pretrained"]
+    teacher = AttentionTeacher(backbone)
+    ran = []
+    for number, block in enumerate(backbone.blocks):
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+    targets, K = look_at_wall([0.0, 0.3])
+    teacher.run_until_judged(torch.randn(1, 2, 3, *SIZE))
+    assert ran == list(range(7))
+    assert float(teacher.judge(targets, K).loss.detach()) > 0
+    backbone(torch.randn(1, 2, 3, *SIZE), lambda _level: None, reference_view="first")
+    assert ran[7:] == list(range(12))
 
 
 def test_nothing_is_kept_outside_the_teacher_s_block():

@@ -87,7 +87,8 @@ def test_a_card_without_marks_is_not_touched(tmp_path, weights):
 
 
 @pytest.mark.parametrize(
-    ("steps", "sides", "views"), [(100, "56 to 98", 3), (2500, "56 to 112", 4)]
+    ("steps", "sides", "views"),
+    [(100, "70 to 112", 3), (2500, "70 to 112", 4), (2800, "70 to 112", 6)],
 )
 def test_the_facts_name_what_was_shown_by_then(steps, sides, views):
     facts = FACTS | {"training": FACTS["training"] | {"steps": steps}}

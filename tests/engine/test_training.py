@@ -25,6 +25,7 @@ from training.loop import CHECKPOINT, FINISH, LOG, PLATEAU, Trainer, TrainingSet
 from training.losses import compute_losses  # noqa: E402
 from training.network_input import normalise_images  # noqa: E402
 from training.optimization import Decay, Rates  # noqa: E402
+from training.patch_head import _cut, compare_patches  # noqa: E402
 from training.targets import make_known_cameras, make_targets  # noqa: E402
 from training.worlds.views import make_views  # noqa: E402
 
@@ -187,6 +188,37 @@ def test_the_loss_falls(tmp_path, batches):
     assert sum(losses) < 0.7 * sum(first)
 
 
+def test_a_step_without_the_dense_head_leaves_it_alone_and_teaches_the_rest(tmp_path, batches):
+    trainer = make_trainer(tmp_path)
+    for has_known_cameras in (False, True):
+        batch = batches[0]._replace(lesson="patches", has_known_cameras=has_known_cameras)
+        trainer.compute(batch).total.backward()
+    taught = {n for n, p in trainer.network.named_parameters() if p.grad is not None}
+    assert not any(name.startswith("head.") for name in taught)
+    assert {n.split(".")[0] for n in taught} == {"backbone", "cam_enc", "cam_dec"}
+    assert trainer.patch_head.read.weight.grad.abs().sum() > 0
+
+
+def test_patches_that_say_the_truth_have_no_loss(truth):
+    _, targets = truth
+    depth = _cut(targets.depth)
+    rays = targets.rays[..., 3::8, 3::8, :] + targets.rays[..., 4::8, 4::8, :]
+    said = (depth, (rays / 2).flatten(2, 3))
+    for term in compare_patches(said, targets):
+        assert float(term) == pytest.approx(0, abs=1e-5)
+    for wrong in ((depth * 1.1, said[1]), (depth, said[1] + 0.1)):
+        assert sum(float(term) for term in compare_patches(wrong, targets)) > 0.02
+
+
+def test_the_depths_of_a_patch_are_those_of_its_quarters():
+    maps = torch.arange(28 * 42).reshape(1, 1, 28, 42)
+    patches = _cut(maps)
+    assert patches.shape == (1, 1, 6, 4)
+    for patch, (top, left) in enumerate(((0, 0), (0, 14), (0, 28), (14, 0), (14, 14), (14, 28))):
+        wanted = [maps[0, 0, top + y, left + x] for y in (3, 10) for x in (3, 10)]
+        assert patches[0, 0, patch].tolist() == wanted
+
+
 def test_a_resumed_run_takes_the_same_next_step(tmp_path, batches):
     trainer = make_trainer(tmp_path)
     for step in range(3):
@@ -267,10 +299,12 @@ def test_plans_are_sound(curriculum):
             assert plan.scenes % plan.repeats == 0
             assert plan.views > 1 or not plan.has_known_cameras
         share = sum(plan.has_known_cameras for plan in plans) / len(plans)
-        if plans[0].teaches_attention:
+        lessons = {plan.lesson for plan in plans}
+        if lessons == {"attention"}:
             assert share == 0
         else:
             assert 0.1 < share < 0.35
+            assert "everything" in lessons
 
 
 def test_worlds_come_again_with_other_pictures_and_none_is_held_out(monkeypatch):
@@ -285,10 +319,10 @@ def test_worlds_come_again_with_other_pictures_and_none_is_held_out(monkeypatch)
     first, later = batches[0], batches[PERIOD]
     assert min(seeds) >= FIRST_TRAINING_SEED
     assert len(set(seeds)) == len(seeds)
-    new = first.images.shape[0] // 2
+    scenes = first.images.shape[0]
     assert first.images.shape == later.images.shape
-    assert not torch.equal(first.images[:new], later.images[new:])
-    assert len(seeds) == 3 * new
+    assert not torch.equal(first.images[0], later.images[1])  # the same world, seen otherwise
+    assert len(seeds) == scenes + 1  # one new world
 
 
 def test_a_batch_is_a_function_of_seed_and_step(batches):
