@@ -78,6 +78,15 @@ CURRICULA: dict[str, tuple[Stage, ...]] = {
         Stage(
             2700, _SMALL, (4, 2, 3, 6), views_per_step=48, worlds=1, lesson="patches", dense_every=3
         ),
+        Stage(
+            4085,
+            _SMALL,
+            (4, 2, 8, 3, 6, 4, 12),
+            views_per_step=48,
+            worlds=1,
+            lesson="patches",
+            dense_every=3,
+        ),
         Stage(20000, _MEDIUM, (4, 2, 3, 4, 1, 6, 2), views_per_step=48, worlds=1),
     ),
     "graphics": (

@@ -51,6 +51,8 @@ _FINISH_MINUTES = 12.0
 _HELD_OUT = (48, 4, (84, 112))
 _ALL_VIEWS = 1_000_000
 _WHITENING_STEPS = 8
+_SETTLING_STEPS = 150
+"""So long the patch head, which no exported weights have, learns without teaching the backbone."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,8 @@ class Trainer:
         levels: list[Level] = []
         done = backbone(images, levels.append, tokens, "first")
         read = backbone.compose_features(levels[-1].local, levels[-1].main)
+        if self._first_step > 0 and self.progress.step < self._first_step + _SETTLING_STEPS:
+            read = read.detach()
         return self.patch_head(read), network.cam_dec(done.camera_tokens)
 
     def measure(self, held_out: HeldOut) -> dict[str, float]:

@@ -199,6 +199,24 @@ def test_a_step_without_the_dense_head_leaves_it_alone_and_teaches_the_rest(tmp_
     assert trainer.patch_head.read.weight.grad.abs().sum() > 0
 
 
+def test_a_new_patch_head_settles_before_it_teaches_weights_that_were_trained(tmp_path, batches):
+    first = make_trainer(tmp_path / "first")
+    for step in range(2):
+        first.take_step(batches[step])
+    first.save(CHECKPOINT)
+    export_weights(tmp_path / "first" / CHECKPOINT, tmp_path / "weights")
+    trainer = make_trainer(tmp_path / "again", start_from=tmp_path / "weights")
+    images = normalise_images(batches[0].images)
+    for later, is_taught in ((0, False), (1000, True)):
+        trainer.progress.step = 2 + later
+        trainer.trained.zero_grad()
+        (depth, rays), _ = trainer._read_patches(images, (None, None))
+        (depth.sum() + rays.sum()).backward()
+        assert trainer.patch_head.read.weight.grad.abs().sum() > 0
+        weight = trainer.network.backbone["pretrained"].blocks[0].attn.qkv.weight
+        assert (weight.grad is not None) == is_taught
+
+
 def test_patches_that_say_the_truth_have_no_loss(truth):
     _, targets = truth
     depth = _cut(targets.depth)
