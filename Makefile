@@ -10,9 +10,6 @@ INPUT ?= samples/courtyard
 OUT ?= out
 RUN ?= out/training
 
-# glibc gives large blocks back at once, and a step of training takes the same ones again and again
-KEEP_MEMORY = MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184
-
 .PHONY: help demo test train card check format build golden evaluate benchmark samples screenshots clean
 
 help: ## list the targets
@@ -40,7 +37,7 @@ benchmark: ## compare speed and memory with upstream's package (20 minutes; opti
 
 train: ## train da3-tiny on synthetic worlds, or go on with it (TRAIN_OPTIONS="--minutes 90")
 	@$(PYTHON) tools/setup_environments.py training
-	@PYTHONPATH=. $(KEEP_MEMORY) .env/training/bin/python -P -m training --out "$(OUT)/training" $(TRAIN_OPTIONS)
+	@PYTHONPATH=. .env/training/bin/python -P -m training --out "$(OUT)/training" $(TRAIN_OPTIONS)
 
 card: ## put the weights of a training (RUN=FOLDER) into the extension and their numbers into docs/da3-tiny.md
 	@$(PYTHON) tools/setup_environments.py engine training

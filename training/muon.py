@@ -37,7 +37,7 @@ class Muon(Optimizer):
         lr: learning rate, on AdamW's scale.
         weight_decay: decoupled from the gradient.
         momentum: of the average, Nesterov's.
-        dtype: of the products.
+        dtype: of the products with whole matrices; those of the smaller side are float32.
     """
 
     def __init__(
@@ -91,8 +91,9 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(_EPS)
-    # the polynomials act on the smaller side only: their product is found there, from x x^T
-    gram = x @ x.mT
+    # the polynomials act on the smaller side only: their product is found there, from x x^T, in
+    # float32, because errors of bfloat16 would grow from one iteration to the next
+    gram = x.float() @ x.float().mT
     product = None
     for left in reversed(range(_ITERATIONS)):
         step = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -100,5 +101,5 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         product = step if product is None else step @ product
         if left:
             gram = step @ gram @ step
-    x = product @ x
+    x = product.to(x.dtype) @ x
     return x.mT if is_tall else x

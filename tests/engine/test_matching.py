@@ -163,6 +163,14 @@ def test_positions_that_shrink_to_nothing_are_pulled_apart():
     assert shrunk.grad[0, 1, 0] < -1  # towards the true place
 
 
+def test_orthogonalise_stays_within_bounds_in_half_precision_and_bad_condition():
+    matrices = torch.randn(2, 192, 192, generator=torch.Generator().manual_seed(4))
+    matrices = matrices * torch.logspace(0, -2, 192)
+    values = torch.linalg.svdvals(orthogonalise(matrices.bfloat16()).float())
+    assert float(values.max()) < 1.3
+    assert 0.7 < float(values.median()) < 1.2
+
+
 @pytest.mark.parametrize("shape", [(2, 24, 60), (2, 60, 24), (1, 32, 32)])
 def test_orthogonalise_brings_singular_values_near_one(shape):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(2))
