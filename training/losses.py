@@ -21,6 +21,7 @@ from torch import Tensor
 from da3_blender.network.pose_encoding import quaternion_to_matrix
 
 from .patch_head import compare_patches
+from .targets import mean_where
 
 if TYPE_CHECKING:
     from da3_blender.network.any_view import NetworkOutput
@@ -80,7 +81,7 @@ def compute_losses(
     points = _compare_points(output, targets)
     camera, pairs = _compare_cameras(output.pose_encoding, targets)
     gradient = _compare_gradients(output.depth - targets.depth, valid)
-    sky = _mean(output.confidence.log(), targets.is_sky)
+    sky = mean_where(output.confidence.log(), targets.is_sky)
     total = depth + rays + points + _CAMERA_WEIGHT * camera + _PAIR_WEIGHT * pairs
     total = total + _GRADIENT_WEIGHT * gradient + _SKY_WEIGHT * sky
     losses = Losses(total, depth, rays, points, camera, gradient, sky, pairs, *_NOTHING)
@@ -157,13 +158,9 @@ def _relate(encoding: Tensor) -> tuple[Tensor, Tensor]:
     return to_local @ turn[:, None], way
 
 
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp_min(1)
-
-
 def _weigh(error: Tensor, confidence: Tensor, mask: Tensor) -> Tensor:
     """Weigh errors by confidence, and reward confidence."""
-    return _mean(confidence * error - _CONFIDENCE_WEIGHT * confidence.log(), mask)
+    return mean_where(confidence * error - _CONFIDENCE_WEIGHT * confidence.log(), mask)
 
 
 def _compare_points(output: NetworkOutput, targets: Targets) -> Tensor:
@@ -177,13 +174,13 @@ def _compare_points(output: NetworkOutput, targets: Targets) -> Tensor:
     said, true = output.rays, targets.rays
     said_points = said[..., 3:] + output.depth[..., y, x, None] * said[..., :3]
     true_points = true[..., 3:] + targets.depth[..., y, x, None] * true[..., :3]
-    return _mean((said_points - true_points).abs().sum(-1), targets.is_valid[..., y, x])
+    return mean_where((said_points - true_points).abs().sum(-1), targets.is_valid[..., y, x])
 
 
 def _compare_gradients(error: Tensor, valid: Tensor) -> Tensor:
     """Return the mean change of the error from pixel to pixel, across and down."""
     across = (error[..., 1:] - error[..., :-1]).abs()
     down = (error[..., 1:, :] - error[..., :-1, :]).abs()
-    return _mean(across, valid[..., 1:] & valid[..., :-1]) + _mean(
+    return mean_where(across, valid[..., 1:] & valid[..., :-1]) + mean_where(
         down, valid[..., 1:, :] & valid[..., :-1, :]
     )

@@ -18,6 +18,8 @@ from torch.nn import functional
 
 from da3_blender.network.presets import PATCH_SIZE
 
+from .targets import mean_where
+
 if TYPE_CHECKING:
     from .targets import Targets
 
@@ -68,13 +70,13 @@ def compare_patches(said: tuple[Tensor, Tensor], targets: Targets) -> tuple[Tens
     true_depth, is_valid = _cut(targets.depth), _cut(targets.is_valid)
     true_rays = targets.rays.movedim(-1, -3).flatten(0, 1)  # (B*N, 6, 8h, 8w)
     true_rays = functional.avg_pool2d(true_rays, 8).flatten(2).mT.unflatten(0, depth.shape[:2])
-    depth_loss = _mean((depth - true_depth).abs(), is_valid)
+    depth_loss = mean_where((depth - true_depth).abs(), is_valid)
     ray_loss = (rays - true_rays).abs().sum(-1).mean()
     points, true_points = (
         o[..., 3:] + z.mean(-1, keepdim=True) * o[..., :3]
         for o, z in ((rays, depth), (true_rays, true_depth))
     )
-    return depth_loss, ray_loss, _mean((points - true_points).abs().sum(-1), is_valid.all(-1))
+    return depth_loss, ray_loss, mean_where((points - true_points).abs().sum(-1), is_valid.all(-1))
 
 
 def _cut(maps: Tensor) -> Tensor:
@@ -84,7 +86,3 @@ def _cut(maps: Tensor) -> Tensor:
     rows, columns = cells.shape[-2] // _CELLS, cells.shape[-1] // _CELLS
     parts = cells.unflatten(-1, (columns, _CELLS)).unflatten(-3, (rows, _CELLS))
     return parts.transpose(-3, -2).flatten(-2).flatten(-3, -2)
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    return (values * mask).sum() / mask.sum().clamp_min(1)

@@ -96,3 +96,8 @@ def lift(depth: Tensor, w2c: Tensor, K: Tensor) -> Tensor:
     local = torch.stack((x, y, torch.ones_like(x)), -1) * depth[..., None]
     shifted = local.flatten(-3, -2) - w2c[..., None, :3, 3]
     return (shifted @ w2c[..., :3, :3]).unflatten(-2, (height, width))
+
+
+def mean_where(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of the values where a mask of the same shape is set; 0 if it is nowhere."""
+    return (values * mask).sum() / mask.sum().clamp_min(1)
